@@ -1,0 +1,1 @@
+"""The `auditor` command: parse, call, show progress, print a summary."""

@@ -1,0 +1,1 @@
+"""Pages: an audit in, one self-contained HTML file out."""
