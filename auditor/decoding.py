@@ -1,0 +1,188 @@
+"""Bytes to an RGB Pillow image, or one plain reason why not.
+
+bytes -> opened (header only) -> size checked -> pixels loaded -> turned by EXIF -> RGB on white
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from auditor.errors import DataError
+
+FORMATS: tuple[str, ...] = (
+    "JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM", "TGA", "DIB", "ICO", "PCX", "SGI",
+)  # fmt: skip
+"""Formats that hold pixels. Left out: those that run programs (EPS) or are containers of other things."""
+
+MAX_PIXELS = 178_956_970
+"""Largest picture that is decoded, Pillow's own bound for a decompression bomb: .7 GB as RGB in memory."""
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_CONTENTS: tuple[tuple[str, str], ...] = (
+    (r"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)", "an HTML page"),
+    (r"\s*(<\?xml.*?>\s*)?(<!doctype\s+svg.*?>\s*|<!--.*?-->\s*)*<svg", "an SVG drawing"),
+    (r"\s*<\?xml", "an XML file"),
+    (r"%PDF", "a PDF document"),
+    (r"%!PS", "a PostScript file"),
+    (r"PK\x03\x04", "a ZIP archive"),
+    (r"\x1f\x8b", "a gzip archive"),
+    (r"....ftyp(heic|heix|mif1|msf1)", "a HEIC picture, which needs converting to JPEG or PNG"),
+    (r"....ftyp", "a video"),
+    (r"\x1aE\xdf\xa3|RIFF....AVI ", "a video"),
+    (r"8BPS", "a Photoshop document"),
+    (r"version https://git-lfs", "a Git LFS pointer: the picture itself was not fetched"),
+    (r"\s*[\[{]", "a JSON text"),
+    (r"\x00+$", "nothing but zero bytes"),
+)
+_PICTURES: tuple[tuple[bytes, str], ...] = (
+    (b"\xff\xd8", "JPEG"),
+    (b"\x89PNG", "PNG"),
+    (b"GIF8", "GIF"),
+    (b"RIFF", "WebP"),
+    (b"BM", "BMP"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+)
+_HEAD_BYTES = 1024
+
+
+def decode_image(data: bytes, name: str = "") -> Image.Image:
+    """Return the first frame, turned as its EXIF says, as RGB with transparency on white.
+
+    Colour profiles are ignored, as the common training pipelines do.
+
+    Raises
+    ------
+    DataError
+        With the reason in plain words. Nothing is allocated for a picture above `MAX_PIXELS`.
+    """
+    if not data:
+        raise DataError("the file is empty (0 bytes)")
+    try:
+        with _quiet_pillow(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_size(image.size)
+            image.load()
+            return _to_rgb(_turn(image))
+    except DataError:
+        raise
+    except UnidentifiedImageError:
+        raise DataError(_describe(data, name)) from None
+    except Image.DecompressionBombError:
+        raise DataError(f"the picture is larger than the limit of {MAX_PIXELS:,} pixels") from None
+    except MemoryError:
+        raise DataError("the picture does not fit into memory") from None
+    except Exception as error:  # Pillow's parsers raise nearly every type on hostile files.
+        raise DataError(_damage(error)) from None
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    if size[0] * size[1] > MAX_PIXELS:
+        raise DataError(
+            f"the picture has {size[0]:,} x {size[1]:,} pixels, more than the limit of {MAX_PIXELS:,}"
+        )
+    if min(size) < 1:
+        raise DataError("the picture has no pixels")
+
+
+def _turn(image: Image.Image) -> Image.Image:
+    try:
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # Damaged EXIF: the pixels are still good.
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return Image.fromarray(_to_eight_bits(np.asarray(image), image.mode)).convert("RGB")
+    if image.has_transparency_data:
+        layered = image.convert("RGBA")
+        white = Image.new("RGB", layered.size, "white")
+        white.paste(layered, mask=layered.getchannel("A"))
+        return white
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _to_eight_bits(values: NDArray[Any], mode: str) -> NDArray[np.uint8]:
+    """Scale grey values (h, w) of 16 or 32 bits or floats to 0..255.
+
+    A range that the values fit is kept, so that brightness stays comparable between pictures: 0..65535
+    for 16 bits; 0..255 or 0..65535 for 32 bits; 0..1 or 0..255 for floats. Otherwise least to greatest.
+    """
+    if mode.startswith("I;16"):
+        return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    grey = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(grey.min()), float(grey.max())
+    ranges = (255.0, 65535.0) if mode == "I" else (1.0, 255.0)
+    top = next((r for r in ranges if low >= 0 and high <= r), None)
+    if top is None:
+        grey, top = grey - low, (high - low) or 1.0
+    return (grey * (255.0 / top)).round().astype(np.uint8)
+
+
+def _describe(data: bytes, name: str) -> str:
+    """Say what the bytes are when no picture format takes them."""
+    head = data[:_HEAD_BYTES].decode("latin-1")
+    suffix = PurePath(name).suffix.lower()
+    named = f"named {suffix} but it is" if suffix else "this is"
+    for pattern, what in _CONTENTS:
+        if re.match(pattern, head, re.IGNORECASE | re.DOTALL):
+            return f"{named} {what}"
+    for magic, what in _PICTURES:
+        if data.startswith(magic):
+            return f"starts like a {what} picture, but its header is damaged or cut off"
+    return f"{named} not a picture in a known format"
+
+
+def _damage(error: Exception) -> str:
+    text = str(error).lower()
+    if "truncated" in text or isinstance(error, EOFError):
+        return "the picture is cut off: its data ends too early"
+    return f"the picture is damaged: {text.strip().rstrip('.') or type(error).__name__}"[:160]
+
+
+_warnings_lock = threading.Lock()
+_quiet_depth = 0
+_PILLOW_FILTER: Any = ("ignore", None, Warning, re.compile(r"PIL\b"), 0)
+
+
+@contextmanager
+def _quiet_pillow() -> Iterator[None]:
+    """Keep Pillow's warnings off stderr while at least one thread decodes.
+
+    `warnings.catch_warnings` saves and restores one global list, so threads that overlap leave it
+    changed for good. One filter that is counted in and out does not.
+    """
+    global _quiet_depth
+    filters: Any = warnings.filters
+    with _warnings_lock:
+        _quiet_depth += 1
+        if _quiet_depth == 1:
+            filters.insert(0, _PILLOW_FILTER)
+    try:
+        yield
+    finally:
+        with _warnings_lock:
+            _quiet_depth -= 1
+            if _quiet_depth == 0 and _PILLOW_FILTER in filters:
+                filters.remove(_PILLOW_FILTER)
