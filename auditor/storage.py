@@ -1,0 +1,192 @@
+"""An `Audit` as a folder.
+
+    audit.json          every number that the page shows (documents.py)
+    findings.json       the findings with their evidence
+    samples.parquet     one row per sample, in dataset order: the file to join with
+    findings.csv        one row per finding and member, for people and spreadsheets
+    embeddings.npy      (m, d) float32; `embedding_row` of samples.parquet says which row, -1 = none
+    neighbours.npy, similarities.npy (m, k), probabilities.npy (m, c), predictions.npy (m, c) when given
+    details.parquet     what samples.parquet has no column for: byte digests, hashes, quality, representatives
+    thumbnails.parquet  id, width, height, data (WebP)
+    source.json         where the pictures lie on this machine; not needed to write the page
+
+The grey signatures that confirm near copies are not stored: they come back as zeros.
+audit.json is written last, so a folder that has one is complete.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from auditor import documents, tables
+from auditor.documents import Json
+from auditor.errors import DataError
+from auditor.results import (
+    TABLE_COLUMNS,
+    Audit,
+    Dataset,
+    Duplicates,
+    Embeddings,
+    Ids,
+    Map,
+    Neighbours,
+    Probabilities,
+    Scores,
+    as_ids,
+)
+
+AUDIT_FILES: tuple[str, ...] = (
+    "audit.json",
+    "findings.json",
+    "samples.parquet",
+    "findings.csv",
+    "embeddings.npy",
+    "neighbours.npy",
+    "similarities.npy",
+    "probabilities.npy",
+    "predictions.npy",
+    "details.parquet",
+    "thumbnails.parquet",
+    "source.json",
+    "report.html",
+)
+"""Names that an audit folder may hold; everything else in it belongs to the user."""
+
+
+def is_audit(folder: Path) -> bool:
+    """Tell whether `folder` holds a complete audit."""
+    return (folder / "audit.json").is_file()
+
+
+def save(audit: Audit, folder: Path) -> None:
+    """Write `audit` into `folder`, which is made when missing; the page is written beside it by `reports`."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tables.write_table(tables.samples_table(audit), folder / "samples.parquet")
+    tables.write_table(tables.details_table(audit), folder / "details.parquet")
+    tables.write_table(tables.thumbnails_table(audit.thumbnails), folder / "thumbnails.parquet")
+    frame = tables.neutralise_cells(audit.findings_frame())
+    frame.to_csv(folder / "findings.csv", index=False, float_format="%.6g", lineterminator="\n")
+    np.save(folder / "embeddings.npy", audit.embeddings.vectors)
+    np.save(folder / "neighbours.npy", audit.neighbours.indices)
+    np.save(folder / "similarities.npy", audit.neighbours.similarities)
+    np.save(folder / "probabilities.npy", audit.probabilities.values)
+    if audit.predictions is not None:
+        np.save(folder / "predictions.npy", audit.predictions.values)
+    _write_json({"root": str(audit.dataset.root)}, folder / "source.json")
+    _write_json(documents.findings_document(audit.findings), folder / "findings.json")
+    _write_json(documents.audit_document(audit), folder / "audit.json")
+
+
+def load(folder: Path) -> Audit:
+    """Read the audit that `save` wrote; needs neither the dataset nor a model.
+
+    Raises
+    ------
+    DataError
+        When `folder` is no audit, is incomplete, or was written in another schema.
+    """
+    folder = Path(folder)
+    document = read_document(folder)
+    try:
+        return _assemble(folder, document)
+    except (OSError, EOFError, KeyError, ValueError) as error:
+        raise DataError(
+            f"The audit in {str(folder)!r} is damaged ({type(error).__name__}: {error}); run it again."
+        ) from error
+
+
+def read_document(folder: Path) -> Json:
+    """Return audit.json of the audit in `folder`, checked to be of this schema."""
+    file = Path(folder) / "audit.json"
+    if not file.is_file():
+        raise DataError(
+            f"{str(folder)!r} is not an audit, it has no audit.json: name a folder that run wrote."
+        )
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{str(file)!r} is not JSON ({error}): run the audit again.") from error
+    documents.check_schema(document, file)
+    return document  # type: ignore[no-any-return]
+
+
+def _write_json(document: Json, file: Path) -> None:
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
+    file.write_text(text + "\n", encoding="utf-8")
+
+
+def _assemble(folder: Path, document: Json) -> Audit:
+    samples, details = (
+        tables.read_table(folder / "samples.parquet"),
+        tables.read_table(folder / "details.parquet"),
+    )
+    dataset = _read_dataset(folder, samples, document["dataset"])
+    row = samples["embedding_row"].to_numpy()
+    order = np.flatnonzero(row >= 0)[np.argsort(row[row >= 0])]
+    inside = tables.EmbeddedColumns(samples, details, order)
+    ids, joint = as_ids(samples["id"])[order], documents.read_matrix(document["confident_joint"])
+    suggested = pd.Index(dataset.classes).get_indexer(pd.Index(inside.texts("suggested_label")))
+    near = np.load(folder / "neighbours.npy"), np.load(folder / "similarities.npy")
+    return Audit(
+        dataset=dataset,
+        facts=tables.read_facts(samples, details, document["dataset"]["has_images"]),
+        embeddings=Embeddings(ids, np.load(folder / "embeddings.npy"), documents.read_backbone(document)),
+        neighbours=Neighbours(ids, *near, inside.integers("searched_as")),
+        duplicates=Duplicates(
+            ids,
+            inside.integers("duplicate_group"),
+            inside.integers("duplicate_of"),
+            inside.flags("identical"),
+        ),
+        probabilities=_read_probabilities(folder / "probabilities.npy", ids, document["probabilities"]),
+        scores=Scores(
+            ids=ids,
+            **{name: inside.figures(name) for name in ("label_quality", "clarity", "typicality")},
+            neighbour_vote=inside.figures("neighbour_vote"),
+            suggested=suggested.astype(np.int32),
+            suggested_probability=inside.figures("suggested_probability"),
+            confident_joint=joint,
+        ),
+        separation=documents.read_separation(document),
+        findings=documents.read_findings(json.loads((folder / "findings.json").read_text(encoding="utf-8"))),
+        map=_read_map(ids, inside, document["map"]),
+        thresholds=documents.read_thresholds(document),
+        label_errors=documents.read_label_errors(document),
+        review_plan=documents.read_review_plan(document),
+        provenance=documents.read_provenance(document),
+        predictions=_read_predictions(folder, ids, document["predictions"]),
+        thumbnails=tables.read_thumbnails(folder / "thumbnails.parquet"),
+    )
+
+
+def _read_dataset(folder: Path, samples: pd.DataFrame, part: Json) -> Dataset:
+    table = pd.DataFrame({name: as_ids(samples[name]) for name in TABLE_COLUMNS})
+    source = json.loads((folder / "source.json").read_text(encoding="utf-8"))
+    return Dataset(
+        name=part["name"],
+        root=Path(source["root"]),
+        classes=tuple(part["classes"]),
+        table=table,
+        notes=tuple(part["notes"]),
+        descriptions={d["name"]: d["text"] for d in part["descriptions"]},
+        has_images=part["has_images"],
+    )
+
+
+def _read_map(ids: Ids, inside: tables.EmbeddedColumns, part: Json) -> Map:
+    positions = np.stack([inside.figures("map_x"), inside.figures("map_y")], axis=1)
+    trust = part["trustworthiness"]
+    return Map(ids, positions, part["method"], np.nan if trust is None else trust, part["trust_rows"])
+
+
+def _read_probabilities(file: Path, ids: Ids, part: Json) -> Probabilities:
+    return Probabilities(ids, np.load(file), np.array(part["judged"], dtype=bool), part["method"])
+
+
+def _read_predictions(folder: Path, ids: Ids, part: Json | None) -> Probabilities | None:
+    return None if part is None else _read_probabilities(folder / "predictions.npy", ids, part)

@@ -1,0 +1,196 @@
+"""The tables of an audit folder.
+
+    samples.parquet     one row per sample, in dataset order: the file to join with
+    details.parquet     what samples.parquet has no column for: byte digests, hashes, quality, representatives
+    thumbnails.parquet  id, width, height, data (WebP)
+    findings.csv        one row per finding and member, for people and spreadsheets
+
+n samples, m of them with a vector: a column of the m spreads over the n through `embedding_row`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from auditor.results import (
+    QUALITY_FACTS,
+    SIGNATURE_SIDE,
+    TABLE_COLUMNS,
+    Audit,
+    Bools,
+    Floats,
+    Ids,
+    ImageFacts,
+    Ints,
+    Thumbnail,
+    as_ids,
+)
+
+Rows: TypeAlias = NDArray[np.int64]
+Columns: TypeAlias = Mapping[str, tuple[Any, str]]
+"""Column name to its values and their arrow type."""
+
+DANGEROUS_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet takes a cell that starts with one of these for a formula."""
+
+
+def neutralise_cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return `frame` with a quote in front of each text that a spreadsheet would run as a formula."""
+    texts = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
+    safe = {name: [_neutralise(text) for text in frame[name]] for name in texts}
+    return frame.assign(**safe)
+
+
+def _neutralise(text: str) -> str:
+    return "'" + text if text.startswith(DANGEROUS_STARTS) else text
+
+
+def samples_table(audit: Audit) -> Columns:
+    """Columns of samples.parquet as (values, arrow type)."""
+    dataset, facts, scores = audit.dataset, audit.facts, audit.scores
+    row = _embedding_rows(audit)
+    names = np.array([*dataset.classes, ""], dtype=object)
+    suggested = names[_spread(row, scores.suggested, len(dataset.classes))]
+    return {
+        **{name: (dataset.table[name].tolist(), "string") for name in TABLE_COLUMNS},
+        "readable": (facts.readable.tolist() if facts.checked else [None] * len(dataset), "bool"),
+        "error": (facts.error.tolist(), "string"),
+        "width": (facts.width, "int32"),
+        "height": (facts.height, "int32"),
+        "digest": (facts.digest.tolist(), "string"),
+        "embedding_row": (row.astype(np.int32), "int32"),
+        "label_quality": (_spread_figures(row, scores.label_quality), "float"),
+        "clarity": (_spread_figures(row, scores.clarity), "float"),
+        "typicality": (_spread_figures(row, scores.typicality), "float"),
+        "suggested_label": (suggested.tolist(), "string"),
+        "suggested_probability": (_spread_figures(row, scores.suggested_probability), "float"),
+        "duplicate_group": (_spread(row, audit.duplicates.group, -1).astype(np.int32), "int32"),
+        "finding": (_first_kinds(audit), "string"),
+        "map_x": (_spread_figures(row, audit.map.positions[:, 0]), "float"),
+        "map_y": (_spread_figures(row, audit.map.positions[:, 1]), "float"),
+    }
+
+
+def details_table(audit: Audit) -> Columns:
+    """Columns of details.parquet; `searched_as` and `duplicate_of` are embedding rows, -1 = no vector."""
+    facts, row = audit.facts, _embedding_rows(audit)
+    quality = {name: (facts.quality[name], "float") for name in QUALITY_FACTS if name in facts.quality}
+    return {
+        "id": (facts.ids.tolist(), "string"),
+        "readable": (facts.readable.tolist(), "bool"),
+        "byte_digest": (facts.byte_digest.tolist(), "string"),
+        "perceptual_hash": (facts.perceptual_hash, "uint64"),
+        **quality,
+        "neighbour_vote": (_spread_figures(row, audit.scores.neighbour_vote), "float"),
+        "searched_as": (_spread(row, audit.neighbours.representative, -1), "int32"),
+        "duplicate_of": (_spread(row, audit.duplicates.representative, -1), "int32"),
+        "identical": (_spread(row, audit.duplicates.identical, False), "bool"),
+    }
+
+
+def thumbnails_table(thumbnails: Mapping[str, Thumbnail]) -> Columns:
+    """Columns of thumbnails.parquet, sorted by id."""
+    ids = sorted(thumbnails)
+    return {
+        "id": (ids, "string"),
+        "width": ([thumbnails[i].width for i in ids], "int32"),
+        "height": ([thumbnails[i].height for i in ids], "int32"),
+        "data": ([thumbnails[i].data for i in ids], "binary"),
+    }
+
+
+def _embedding_rows(audit: Audit) -> Rows:
+    """Row of each sample's vector, (n,), -1 = none."""
+    rows = pd.Index(audit.embeddings.ids).get_indexer(pd.Index(audit.dataset.ids))
+    return np.asarray(rows, dtype=np.int64)
+
+
+def _spread(row: Rows, values: NDArray[Any], missing: float) -> NDArray[Any]:
+    """Values of the m embedded samples laid out for all n, `missing` where there is no vector."""
+    return np.append(values, np.array([missing], dtype=values.dtype))[row]
+
+
+def _spread_figures(row: Rows, values: Floats) -> Any:
+    """The same as an arrow array with nulls: a parquet reader then tells "no vector" from a number."""
+    import pyarrow as pa
+
+    return pa.array(_spread(row, values, np.nan), type=pa.float32(), mask=row < 0)
+
+
+def _first_kinds(audit: Audit) -> list[str]:
+    """Kind of highest precedence for each sample; findings stand in that order, so the first one counts."""
+    kinds: dict[str, str] = {}
+    for finding in audit.findings:
+        for i in finding.ids:
+            kinds.setdefault(i, finding.kind)
+    return [kinds.get(i, "") for i in audit.dataset.ids]
+
+
+def write_table(columns: Columns, file: Path) -> None:
+    """Write `columns` as parquet, without pandas' metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrays = {
+        name: values if isinstance(values, pa.Array) else pa.array(values, type=pa.type_for_alias(kind))
+        for name, (values, kind) in columns.items()
+    }
+    pq.write_table(pa.table(arrays), file, compression="zstd")
+
+
+class EmbeddedColumns:
+    """Columns of samples.parquet and details.parquet, for the rows with a vector in embedding order."""
+
+    def __init__(self, samples: pd.DataFrame, details: pd.DataFrame, order: Rows) -> None:
+        own = details.columns.difference(samples.columns)
+        self.table = pd.concat([samples, details[own]], axis=1).iloc[order]
+
+    def figures(self, name: str) -> Floats:
+        return np.asarray(self.table[name], dtype=np.float32)
+
+    def integers(self, name: str) -> Ints:
+        return np.asarray(self.table[name], dtype=np.int32)
+
+    def flags(self, name: str) -> Bools:
+        return np.asarray(self.table[name], dtype=bool)
+
+    def texts(self, name: str) -> Ids:
+        return as_ids(self.table[name])
+
+
+def read_table(file: Path) -> pd.DataFrame:
+    """Read a parquet file; texts stay texts."""
+    import pyarrow.parquet as pq
+
+    return cast(pd.DataFrame, pq.read_table(file).to_pandas())
+
+
+def read_facts(samples: pd.DataFrame, details: pd.DataFrame, checked: bool) -> ImageFacts:
+    """Put the image facts together again; the signatures are zeros."""
+    side = SIGNATURE_SIDE if checked else 0
+    return ImageFacts(
+        ids=as_ids(samples["id"]),
+        readable=details["readable"].to_numpy(dtype=bool),
+        error=as_ids(samples["error"]),
+        width=samples["width"].to_numpy(dtype=np.int32),
+        height=samples["height"].to_numpy(dtype=np.int32),
+        byte_digest=as_ids(details["byte_digest"]),
+        digest=as_ids(samples["digest"]),
+        perceptual_hash=details["perceptual_hash"].to_numpy(dtype=np.uint64),
+        signature=np.zeros((len(samples), side, side), dtype=np.uint8),
+        quality={n: details[n].to_numpy(dtype=np.float32) for n in QUALITY_FACTS if n in details},
+        checked=checked,
+    )
+
+
+def read_thumbnails(file: Path) -> dict[str, Thumbnail]:
+    """Return the stored pictures by sample id."""
+    table = read_table(file)
+    rows = zip(table["id"], table["width"], table["height"], table["data"], strict=True)
+    return {str(i): Thumbnail(int(width), int(height), data) for i, width, height, data in rows}
