@@ -1,0 +1,215 @@
+"""The network that turns pictures into vectors, by name.
+
+    load_encoder("auto" | "bundled" | "resnet18" .. "resnet152", weights=, layer=, ...) -> Encoder
+
+    rgb (h, w, 3) --Encoder.prepare--> (s, s, 3) uint8 --batch of one fixed shape, Encoder.encode--> (b, d) float32
+
+Everything after this module sees only the `Encoder` protocol, so tests use a toy one without weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.checkpoints import Checkpoint, read_checkpoint, resnet_state
+from auditor.downloads import fetch_weights, torchvision_source
+from auditor.errors import UsageError, WeightsError
+from auditor.networks import ARCHITECTURES, DEFAULT_LAYER, Engine, check_layer, choose_engine, feature_network
+from auditor.preprocessing import Preprocessing
+from auditor.results import Backbone, Floats, Progress, no_progress
+
+if TYPE_CHECKING:
+    import torch
+
+NAMES = ("auto", "bundled", *ARCHITECTURES)
+BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "resnet18-64px.safetensors"
+BUNDLED_PREPROCESSING = Preprocessing(64, 64, "bicubic")
+BATCH_SIZE = 32
+"""Pictures in a batch. Always the same shape, so that a vector cannot depend on its batch."""
+
+
+class Encoder(Protocol):
+    """Anything that makes vectors out of pictures.
+
+    Attributes
+    ----------
+    backbone : what made the vectors; its `key()` tells them from all others.
+    input_size : side s of the square in pixels.
+    batch_size : the one number b of pictures that `encode` takes.
+    """
+
+    @property
+    def backbone(self) -> Backbone: ...
+
+    @property
+    def input_size(self) -> int: ...
+
+    @property
+    def batch_size(self) -> int: ...
+
+    def prepare(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the (s, s, 3) uint8 square that the network sees of `rgb` (h, w, 3); called from several threads."""
+
+    def encode(self, batch: NDArray[np.uint8]) -> Floats:
+        """Return the vectors (b, d) float32 of `batch` (b, s, s, 3) uint8, not yet of unit length."""
+
+
+@dataclass(frozen=True)
+class ResNetEncoder:
+    """A ResNet behind the `Encoder` protocol."""
+
+    backbone: Backbone
+    preprocessing: Preprocessing
+    engine: Engine
+    batch_size: int = BATCH_SIZE
+
+    @property
+    def input_size(self) -> int:
+        """Side of the network's square in pixels."""
+        return self.preprocessing.size_px
+
+    def prepare(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the (s, s, 3) uint8 square that the network sees."""
+        return self.preprocessing.prepare(rgb)
+
+    def encode(self, batch: NDArray[np.uint8]) -> Floats:
+        """Return the vectors (b, d) float32, not yet of unit length."""
+        return self.engine.run(batch)
+
+
+@dataclass(frozen=True)
+class _Network:
+    """Weights ready to run: what `load_encoder` has found before it knows layer and device."""
+
+    name: str
+    architecture: str
+    state: dict[str, torch.Tensor]
+    sha256: str
+    preprocessing: Preprocessing
+
+
+def load_encoder(
+    name: str = "auto",
+    *,
+    weights: Path | None = None,
+    layer: str | None = None,
+    device: str = "auto",
+    offline: bool = False,
+    warn: Callable[[str], None],
+    progress: Progress = no_progress,
+) -> Encoder:
+    """Load a backbone, ready to make vectors.
+
+    Parameters
+    ----------
+    name : one of `NAMES`. "auto" is ResNet-50 with torchvision's ImageNet weights, from torch.hub's cache, else downloaded,
+        else the bundled ResNet-18 with a warning. "auto" with `weights` takes the architecture from the file.
+    weights : the user's own checkpoint: a state dict or safetensors; its head may have any number of classes.
+    layer : "layer1" .. "layer4" (averaged over the picture) or "avgpool", the default.
+    device : "auto", "cpu" or "cuda".
+    offline : never touch the network.
+    warn : called with one sentence when something is not as asked.
+    progress : called with bytes while downloading.
+
+    Raises
+    ------
+    UsageError
+        If the name, layer or device is unknown.
+    WeightsError
+        If the weights are unreachable, damaged or of another architecture.
+    """
+    if name not in NAMES:
+        raise UsageError(f"Backbone {name!r} is unknown; known are {', '.join(NAMES)}.")
+    layer = layer or DEFAULT_LAYER
+    check_layer(layer)
+    if weights is not None:
+        network = _own(name, weights, warn)
+    elif name == "bundled":
+        network = _bundled()
+    elif name == "auto":
+        network = _published_or_bundled(offline, warn, progress)
+    else:
+        network = _published(name, offline, progress)
+    return _encoder(network, layer, device, warn)
+
+
+def _encoder(network: _Network, layer: str, device: str, warn: Callable[[str], None]) -> ResNetEncoder:
+    features = feature_network(network.architecture, network.state, layer)
+    engine = choose_engine(features, network.preprocessing, device, BATCH_SIZE, warn)
+    size = network.preprocessing.size_px
+    dimensions = engine.run(np.zeros((1, size, size, 3), dtype=np.uint8)).shape[1]
+    backbone = Backbone(
+        name=network.name,
+        layer=layer,
+        weights_sha256=network.sha256,
+        dimensions=dimensions,
+        preprocessing=network.preprocessing.describe(),
+        precision=engine.name,
+    )
+    return ResNetEncoder(backbone, network.preprocessing, engine)
+
+
+def _bundled() -> _Network:
+    checkpoint = read_checkpoint(BUNDLED_WEIGHTS)
+    architecture, state = resnet_state(checkpoint, "resnet18")
+    return _Network("bundled", architecture, state, checkpoint.sha256, BUNDLED_PREPROCESSING)
+
+
+def _published(architecture: str, offline: bool, progress: Progress) -> _Network:
+    path = fetch_weights(torchvision_source(architecture), offline=offline, progress=progress)
+    checkpoint = read_checkpoint(path)
+    _, state = resnet_state(checkpoint, architecture)
+    return _Network(
+        architecture, architecture, state, checkpoint.sha256, imagenet_preprocessing(architecture)
+    )
+
+
+def _published_or_bundled(offline: bool, warn: Callable[[str], None], progress: Progress) -> _Network:
+    try:
+        return _published("resnet50", offline, progress)
+    except WeightsError as error:
+        warn(
+            "The small bundled ResNet-18 is used instead of ResNet-50, so scores and pairs are less sharp. "
+            f"Reason: {error}"
+        )
+        return _bundled()
+
+
+def _own(name: str, weights: Path, warn: Callable[[str], None]) -> _Network:
+    checkpoint = read_checkpoint(weights)
+    wanted = {"auto": None, "bundled": "resnet18"}.get(name, name)
+    architecture, state = resnet_state(checkpoint, wanted)
+    warn(
+        f"Vectors come from {checkpoint.name}: a network that was trained on these very labels has memorised "
+        "wrong ones too and hides them; use weights that never saw these labels to look for label errors."
+    )
+    preprocessing = _own_preprocessing(checkpoint, architecture)
+    return _Network(f"{architecture} (own weights)", architecture, state, checkpoint.sha256, preprocessing)
+
+
+def _own_preprocessing(checkpoint: Checkpoint, architecture: str) -> Preprocessing:
+    """Return the ImageNet preset, or the square side that a safetensors file states as `input`."""
+    stated = checkpoint.metadata.get("input", "")
+    if stated.isdigit() and int(stated) > 0:
+        return Preprocessing(int(stated), int(stated), "bicubic")
+    return imagenet_preprocessing(architecture)
+
+
+def imagenet_preprocessing(architecture: str) -> Preprocessing:
+    """Return the preset that belongs to torchvision's IMAGENET1K_V1 weights."""
+    from torchvision import models
+
+    preset = models.get_model_weights(architecture)["IMAGENET1K_V1"].transforms()
+    return Preprocessing(
+        resize_px=preset.resize_size[0],
+        size_px=preset.crop_size[0],
+        interpolation=preset.interpolation.value,
+        mean=tuple(preset.mean),
+        std=tuple(preset.std),
+    )

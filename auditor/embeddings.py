@@ -1,0 +1,282 @@
+"""Vectors of a whole dataset: decode in threads, encode in batches of one shape, store as it goes.
+
+    file --stat--> facts known? --digest--> vector known? --no--> decode --> square --batch--> vector
+                                                                    (threads)            (network)
+
+Only what the store does not know is read. Pictures with the same pixels are encoded once. Every finished shard goes to the
+store, so a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.backbones import Encoder
+from auditor.dataset import file_path
+from auditor.errors import DataError, WeightsError
+from auditor.images import FileFacts, collect_facts, read_image_file, vector_facts
+from auditor.networks import available_cores
+from auditor.results import (
+    Backbone,
+    Dataset,
+    Embeddings,
+    Floats,
+    Ids,
+    ImageFacts,
+    Progress,
+    as_ids,
+    no_progress,
+)
+from auditor.store import file_key
+
+if TYPE_CHECKING:
+    from auditor.store import Store
+
+SHARD_IMAGES = 2_000
+SHARD_SECONDS = 30.0
+"""A shard is stored after so many pictures or seconds: the most that a killed run has to do again."""
+
+LOOK_AHEAD_BATCHES = 3
+"""Decoded batches that may wait for the network; more would only hold memory."""
+
+
+@dataclass(frozen=True)
+class EmbedRun:
+    """What `run_embedding` made, and how much of it was new work."""
+
+    facts: ImageFacts
+    embeddings: Embeddings
+    decoded: int
+    encoded: int
+
+
+def embed(
+    dataset: Dataset,
+    encoder: Encoder,
+    *,
+    store: Store | None = None,
+    workers: int = 0,
+    progress: Progress = no_progress,
+) -> tuple[ImageFacts, Embeddings]:
+    """Return the facts of every file and the unit vectors of every readable one; see `run_embedding`."""
+    run = run_embedding(dataset, encoder, store=store, workers=workers, progress=progress)
+    return run.facts, run.embeddings
+
+
+def run_embedding(
+    dataset: Dataset,
+    encoder: Encoder,
+    *,
+    store: Store | None = None,
+    workers: int = 0,
+    progress: Progress = no_progress,
+) -> EmbedRun:
+    """Embed a dataset, reading only what `store` does not know yet.
+
+    Parameters
+    ----------
+    dataset : with images.
+    encoder : from `load_encoder`.
+    store : facts and vectors of earlier runs; what is new is added. None keeps nothing.
+    workers : decoding threads; 0 takes one per core, at least 2.
+    progress : called with ("embed", pictures done, pictures to do); pictures known from earlier do not count.
+
+    Raises
+    ------
+    DataError
+        If no picture of the dataset is readable.
+    WeightsError
+        If the network gives values that are not finite.
+    """
+    job = _Job.start(dataset, encoder, store)
+    todo = job.todo()
+    if todo:
+        try:
+            _work(job, todo, workers or max(2, available_cores()), progress)
+        finally:
+            job.save()
+    facts = [f for f in job.facts if f is not None]
+    if not any(f.readable for f in facts):
+        raise DataError(
+            f"None of the {len(dataset)} pictures of {dataset.name} is readable, the first because: {facts[0].error}."
+        )
+    return EmbedRun(collect_facts(dataset.ids, facts), job.embeddings(), job.decoded, job.encoded)
+
+
+@dataclass
+class _Job:
+    """State of one run: n rows of the dataset, their facts, and one vector per distinct picture.
+
+    `vectors` (n, d) holds a picture's vector in the row where it was met first, `row_of[digest]`.
+    """
+
+    dataset: Dataset
+    encoder: Encoder
+    store: Store | None
+    keys: list[str]
+    facts: list[FileFacts | None]
+    vectors: Floats
+    row_of: dict[str, int] = field(default_factory=dict)
+    new_facts: dict[str, FileFacts] = field(default_factory=dict)
+    new_rows: list[int] = field(default_factory=list)
+    saved_at: float = field(default_factory=time.monotonic)
+    decoded: int = 0
+    encoded: int = 0
+
+    @classmethod
+    def start(cls, dataset: Dataset, encoder: Encoder, store: Store | None) -> _Job:
+        """Look up every file, first its facts, then its vector."""
+        keys = [_stat_key(dataset, row) for row in range(len(dataset))]
+        known = store.known_facts([key for key in keys if key]) if store else {}
+        facts = [known.get(key) for key in keys]
+        vectors = np.empty((len(dataset), encoder.backbone.dimensions), dtype=np.float32)
+        job = cls(dataset, encoder, store, keys, facts, vectors)
+        if store:
+            job._find_vectors(store)
+        return job
+
+    def _find_vectors(self, store: Store) -> None:
+        first: dict[str, int] = {}
+        for row, facts in enumerate(self.facts):
+            if facts is not None and facts.readable:
+                first.setdefault(facts.digest, row)
+        if not first:
+            return
+        found, vectors = store.find_vectors(self.encoder.backbone.key(), list(first))
+        for position, (digest, row) in enumerate(first.items()):
+            if found[position]:
+                self.vectors[row] = vectors[position]
+                self.row_of[digest] = row
+
+    def todo(self) -> list[int]:
+        """Rows to read, in order: no facts yet, or the first copy of a picture without a vector."""
+        rows, planned = [], set()
+        for row, facts in enumerate(self.facts):
+            if facts is None:
+                rows.append(row)
+            elif facts.readable and facts.digest not in self.row_of and facts.digest not in planned:
+                planned.add(facts.digest)
+                rows.append(row)
+        return rows
+
+    def add_facts(self, row: int, facts: FileFacts) -> None:
+        self.facts[row] = facts
+        self.decoded += 1
+        if self.keys[row]:
+            self.new_facts[self.keys[row]] = facts
+
+    def add_vectors(self, rows: Sequence[int], vectors: Floats) -> None:
+        self.vectors[rows] = unit_rows(vectors)
+        self.new_rows += rows
+        self.encoded += len(rows)
+
+    def save_if_due(self) -> None:
+        if len(self.new_rows) >= SHARD_IMAGES or time.monotonic() - self.saved_at >= SHARD_SECONDS:
+            self.save()
+
+    def save(self) -> None:
+        """Store what is new. Facts of pictures still waiting for their vector are sound without it."""
+        if self.store is not None:
+            if self.new_rows:
+                digests = [self._digest(row) for row in self.new_rows]
+                self.store.add_vectors(self.encoder.backbone.key(), digests, self.vectors[self.new_rows])
+            if self.new_facts:
+                self.store.add_facts(self.new_facts)
+        self.new_rows, self.new_facts, self.saved_at = [], {}, time.monotonic()
+
+    def _digest(self, row: int) -> str:
+        facts = self.facts[row]
+        assert facts is not None
+        return facts.digest
+
+    def embeddings(self) -> Embeddings:
+        """Vectors of all readable rows in dataset order; copies share theirs."""
+        rows = [row for row, facts in enumerate(self.facts) if facts is not None and facts.readable]
+        sources = [self.row_of[self._digest(row)] for row in rows]
+        return Embeddings(self.dataset.ids[rows], self.vectors[sources], self.encoder.backbone)
+
+
+def _stat_key(dataset: Dataset, row: int) -> str:
+    """Return the store's key of a row's file, "" when there is no such file."""
+    path = file_path(dataset, row)
+    try:
+        stat = os.stat(path)  # noqa: PTH116 - names that are not UTF-8 are bytes, which Path does not take
+    except OSError:
+        return ""
+    return file_key(path, stat.st_size, stat.st_mtime_ns)
+
+
+def _work(job: _Job, rows: Sequence[int], workers: int, progress: Progress) -> None:
+    """Read `rows` in threads, encode them in order in full batches, the last one padded."""
+    size = job.encoder.input_size
+    batch = np.zeros((job.encoder.batch_size, size, size, 3), dtype=np.uint8)
+    pending: list[int] = []
+    for done, (row, facts, square) in enumerate(_read_ahead(job, rows, workers), start=1):
+        job.add_facts(row, facts)
+        if square is not None and facts.digest not in job.row_of:
+            job.row_of[facts.digest] = row
+            batch[len(pending)] = square
+            pending.append(row)
+        if len(pending) == len(batch) or (pending and done == len(rows)):
+            job.add_vectors(pending, _encode(job.encoder, batch, len(pending)))
+            pending = []
+            job.save_if_due()
+        progress("embed", done, len(rows))
+
+
+def _encode(encoder: Encoder, batch: NDArray[np.uint8], count: int) -> Floats:
+    vectors = encoder.encode(batch)[:count]
+    if not np.isfinite(vectors).all():
+        raise WeightsError(
+            f"The weights of {encoder.backbone.name} give values that are not finite; they are damaged or of "
+            "another architecture."
+        )
+    return vectors
+
+
+Reading = tuple[int, FileFacts, NDArray[np.uint8] | None]
+
+
+def _read_ahead(job: _Job, rows: Sequence[int], workers: int) -> Iterator[Reading]:
+    """Yield (row, facts, square or None) in the order of `rows`, a bounded number decoded ahead."""
+    ahead = LOOK_AHEAD_BATCHES * job.encoder.batch_size
+    waiting: deque[Future[Reading]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+    try:
+        for row in rows:
+            waiting.append(pool.submit(_read, job.dataset, job.encoder, row))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _read(dataset: Dataset, encoder: Encoder, row: int) -> Reading:
+    """Read and decode one file once; runs in a thread."""
+    rgb, facts = read_image_file(file_path(dataset, row), str(dataset.table["path"].iat[row]))
+    return row, facts, None if rgb is None else encoder.prepare(rgb)
+
+
+def unit_rows(vectors: Floats) -> Floats:
+    """Return `vectors` (n, d) scaled to length 1.
+
+    A row of zeros, a picture that excites nothing, becomes the first axis: as good as orthogonal to all other pictures and equal
+    to those that excite nothing either.
+    """
+    out = np.array(vectors, dtype=np.float32)
+    lengths = np.linalg.norm(out, axis=1)
+    out[lengths == 0, 0] = 1.0
+    out /= np.where(lengths == 0, 1.0, lengths)[:, None].astype(np.float32)
+    return out
