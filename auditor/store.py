@@ -1,0 +1,223 @@
+"""Facts and vectors on disk, so that a rerun decodes and embeds only what is new.
+
+    folder/ STORE.json               the version of this layout
+            facts/<sha256>/          one shard folder per definition of the facts and version of the decoder
+            vectors/<sha256>/        one shard folder per backbone key
+
+    path + size + mtime --> FileFacts (byte digest, pixel digest) --> vector by pixel digest and backbone
+
+Killed writers and several writers at once do no harm: see `auditor.shards`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+
+from auditor.errors import DataError, OutputError
+from auditor.images import DIGEST_BYTES, FACTS_VERSION, FileFacts
+from auditor.results import QUALITY_FACTS, SIGNATURE_SIDE, Bools, Floats
+from auditor.shards import ShardFolder, is_temporary, write_durably
+
+STORE_VERSION = 1
+MARKER_NAME = "STORE.json"
+FACTS_NAME = "facts"
+VECTORS_NAME = "vectors"
+ERROR_BYTES = 200
+"""A reason is kept up to this length."""
+
+_FACTS_ROW = np.dtype(
+    [
+        ("readable", "?"),
+        ("error", f"S{ERROR_BYTES}"),
+        ("width", "<i4"),
+        ("height", "<i4"),
+        ("byte_digest", f"S{2 * DIGEST_BYTES}"),
+        ("digest", f"S{2 * DIGEST_BYTES}"),
+        ("perceptual_hash", "<u8"),
+        ("signature", "u1", (SIGNATURE_SIDE * SIGNATURE_SIDE,)),
+        ("quality", "<f8", (len(QUALITY_FACTS),)),
+    ]
+)
+
+
+def file_key(path: str | bytes | os.PathLike[str], size: int, mtime_ns: int) -> str:
+    """Return the key of a file's facts: they are made again when its place, size or time changes."""
+    place = os.path.abspath(os.fsencode(path))  # noqa: PTH100 (names that are not UTF-8)
+    return hashlib.sha256(b"%s\0%d\0%d" % (place, size, mtime_ns)).hexdigest()
+
+
+class Store:
+    """Facts of files and vectors of pictures, kept in one folder.
+
+    Parameters
+    ----------
+    folder : made when it does not exist.
+    warn : called with one sentence for each damaged shard; by default the sentences are logged.
+
+    Raises
+    ------
+    DataError
+        If a newer version of auditor made the folder, or the folder's marker is damaged.
+    OutputError
+        If the folder cannot be made.
+    """
+
+    def __init__(self, folder: Path, warn: Callable[[str], None] | None = None) -> None:
+        self.folder = Path(folder)
+        self._warn = warn or logging.getLogger(__name__).warning
+        self._folders: dict[Path, ShardFolder] = {}
+        self._open()
+
+    def known_facts(self, keys: Sequence[str]) -> dict[str, FileFacts]:
+        """Return the stored facts by key (see `file_key`); unknown keys are left out."""
+        found, rows = self._facts().find(keys)
+        if rows is None:
+            return {}
+        return {keys[i]: _facts_of(rows[i]) for i in np.flatnonzero(found).tolist()}
+
+    def add_facts(self, rows: Mapping[str, FileFacts]) -> None:
+        """Keep facts by key; one shard per call, so add many at once."""
+        packed = np.array([_row_of(facts) for facts in rows.values()], dtype=_FACTS_ROW)
+        with self._writing():
+            self._facts().add(list(rows), packed)
+
+    def find_vectors(self, backbone_key: str, digests: Sequence[str]) -> tuple[Bools, Floats]:
+        """Return which digests have a vector (n,), and the vectors (n, d): zero rows where there is none.
+
+        d is 0 while nothing is stored under this backbone key.
+        """
+        found, rows = self._vectors(backbone_key).find(digests)
+        return found, np.zeros((len(digests), 0), dtype=np.float32) if rows is None else rows
+
+    def add_vectors(self, backbone_key: str, digests: Sequence[str], vectors: Floats) -> None:
+        """Keep vectors (n, d) by pixel digest; one shard per call, so add many at once.
+
+        Raises
+        ------
+        DataError
+            If the vectors do not match the digests or are not finite.
+        OutputError
+            If the folder cannot be written.
+        """
+        if vectors.ndim != 2 or len(vectors) != len(digests):
+            raise DataError(
+                f"add_vectors needs one row for each of {len(digests)} digests, got {vectors.shape}."
+            )
+        if not np.isfinite(vectors).all():
+            raise DataError("add_vectors needs finite vectors, got some that are not.")
+        with self._writing():
+            self._vectors(backbone_key).add(list(digests), np.asarray(vectors, dtype=np.float32))
+
+    def info(self) -> dict[str, int]:
+        """Return how many files, bytes, facts and vectors (of all backbones) the store holds."""
+        paths = list(self._files())
+        counts = {
+            kind: sum(len(ShardFolder(folder, "", self._warn)) for folder in (self.folder / kind).glob("*"))
+            for kind in (FACTS_NAME, VECTORS_NAME)
+        }
+        return {"files": len(paths), "bytes": sum(_size(path) for path in paths), **counts}
+
+    def clear(self) -> int:
+        """Delete what the store wrote, and nothing else; return the bytes freed."""
+        freed = 0
+        with self._writing():
+            for path in list(self._files()):
+                freed += _size(path)
+                path.unlink(missing_ok=True)
+            for folder in [*self.folder.glob("*/*"), self.folder / FACTS_NAME, self.folder / VECTORS_NAME]:
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+        self._folders.clear()
+        self._open()
+        return freed
+
+    def _open(self) -> None:
+        marker = self.folder / MARKER_NAME
+        with self._writing():
+            if not marker.exists():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                text = json.dumps({"what": "auditor store", "version": STORE_VERSION})
+                write_durably(marker, (text + "\n").encode())
+            content = marker.read_bytes()
+        try:
+            version = int(json.loads(content)["version"])
+        except (ValueError, KeyError, TypeError):
+            raise DataError(f"{marker} is no store's marker; choose another folder, or delete it.") from None
+        if version > STORE_VERSION:
+            raise DataError(
+                f"The store {self.folder} has version {version} and this auditor reads {STORE_VERSION}; "
+                "upgrade auditor or choose another folder."
+            )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OutputError(
+                f"The store {self.folder} cannot be written ({reason}); choose another folder or make room."
+            ) from error
+
+    def _facts(self) -> ShardFolder:
+        # Another Pillow may decode a JPEG to slightly other pixels, and digests are compared.
+        return self._of(FACTS_NAME, f"facts {FACTS_VERSION}, Pillow {PIL.__version__}")
+
+    def _vectors(self, backbone_key: str) -> ShardFolder:
+        return self._of(VECTORS_NAME, backbone_key)
+
+    def _of(self, kind: str, key: str) -> ShardFolder:
+        folder = self.folder / kind / hashlib.sha256(key.encode()).hexdigest()
+        return self._folders.setdefault(folder, ShardFolder(folder, key, self._warn))
+
+    def _files(self) -> Iterator[Path]:
+        """Yield every file that a store wrote here."""
+        for kind in (FACTS_NAME, VECTORS_NAME):
+            for folder in sorted((self.folder / kind).glob("*")):
+                yield from ShardFolder(folder, "", self._warn).files()
+        yield from (p for p in self.folder.iterdir() if p.name == MARKER_NAME or is_temporary(p))
+
+
+def _row_of(facts: FileFacts) -> tuple[Any, ...]:
+    return (
+        facts.readable,
+        facts.error.encode()[:ERROR_BYTES],
+        facts.width,
+        facts.height,
+        facts.byte_digest.encode(),
+        facts.digest.encode(),
+        facts.perceptual_hash,
+        np.frombuffer(facts.signature, dtype=np.uint8),
+        facts.quality,
+    )
+
+
+def _facts_of(row: Any) -> FileFacts:
+    return FileFacts(
+        readable=bool(row["readable"]),
+        error=row["error"].decode(errors="ignore"),
+        width=int(row["width"]),
+        height=int(row["height"]),
+        byte_digest=row["byte_digest"].decode(),
+        digest=row["digest"].decode(),
+        perceptual_hash=int(row["perceptual_hash"]),
+        signature=row["signature"].tobytes(),
+        quality=tuple(row["quality"].tolist()),
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # Another process cleared it meanwhile.
+        return 0
