@@ -1,0 +1,234 @@
+"""The pipeline: a dataset in, an `Audit` out.
+
+dataset -> images -> embeddings -> neighbours -> duplicates -> probabilities -> scores
+        -> separation -> findings -> map  ==>  Audit
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+
+import numpy as np
+
+from auditor import __version__
+from auditor.backbones import Encoder, ResNetEncoder, load_encoder
+from auditor.dataset import fingerprint
+from auditor.duplicates import find_duplicates
+from auditor.embeddings import embed, from_features
+from auditor.errors import DataError, UsageError
+from auditor.findings import FindingInputs, find_findings
+from auditor.neighbours import find_neighbours
+from auditor.probabilities import estimate_probabilities, groups_per_class, independent_groups
+from auditor.projection import make_map
+from auditor.results import (
+    Audit,
+    Backbone,
+    Dataset,
+    Duplicates,
+    Embeddings,
+    Finding,
+    ImageFacts,
+    LabelErrors,
+    Progress,
+    Provenance,
+    Scores,
+    as_ids,
+    no_progress,
+    rows_of,
+)
+from auditor.scores import score_labels
+from auditor.separation import measure_separation
+from auditor.settings import AuditSettings, check_settings
+from auditor.store import Store
+from auditor.user_arrays import align_predictions, read_features, read_ids, read_predictions
+
+REVIEW_STEPS = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
+"""Lengths of the review list for which the plan says how many errors to expect."""
+REPORT_ID_LENGTH = 12
+LEAST_GROUPS = 2
+"""Independent groups that a class needs so that one can be left out and another is still there."""
+
+
+def run_audit(
+    dataset: Dataset,
+    settings: AuditSettings | None = None,
+    *,
+    encoder: Encoder | None = None,
+    progress: Progress = no_progress,
+    warn: Callable[[str], None] | None = None,
+) -> Audit:
+    """Audit a dataset.
+
+    Parameters
+    ----------
+    dataset : from `read_dataset`.
+    settings : defaults to `AuditSettings()`.
+    encoder : makes the vectors instead of the backbone that `settings` name.
+    progress : called with (stage, done, total).
+    warn : called with each warning as it comes; all of them end up in `provenance.warnings`.
+
+    Raises
+    ------
+    AuditError
+        One of its children when the settings exclude each other, the data cannot be judged, or weights fail.
+    """
+    settings = settings or AuditSettings()
+    log = _Log(warn)
+    for note in dataset.notes:
+        log.warn(note)
+    _check(dataset, settings)
+    given = None if settings.predictions is None else read_predictions(settings.predictions, dataset)
+    seed, bars = settings.seed, settings.thresholds
+    with log.stage("embeddings"):
+        facts, vectors = _embed(dataset, settings, encoder, log, progress)
+    predictions = None if given is None else align_predictions(given, vectors.ids)
+    with log.stage("neighbours"):
+        near = find_neighbours(vectors, facts.digest[rows_of(facts.ids, vectors.ids)])
+    with log.stage("duplicates"):
+        copies = find_duplicates(dataset, facts, vectors, near, bars)
+        _check_groups(dataset, copies, log)
+    with log.stage("probabilities"):
+        chances = estimate_probabilities(dataset, vectors, copies, bars, seed)
+    with log.stage("scores"):
+        scores = score_labels(dataset, vectors, near, copies, chances)
+    with log.stage("separation"):
+        separation = measure_separation(dataset, vectors, near, copies, chances, bars, seed)
+    with log.stage("findings"):
+        inputs = FindingInputs(dataset, facts, vectors, near, copies, chances, scores, bars)
+        findings = find_findings(inputs)
+    with log.stage("map"):
+        layout = make_map(vectors, near, seed, progress)
+    return Audit(
+        dataset=dataset,
+        facts=facts,
+        embeddings=vectors,
+        neighbours=near,
+        duplicates=copies,
+        probabilities=chances,
+        scores=scores,
+        separation=separation,
+        findings=findings,
+        map=layout,
+        thresholds=bars,
+        label_errors=count_label_errors(findings, scores),
+        review_plan=plan_review(findings),
+        provenance=_provenance(dataset, facts, vectors.backbone, settings, log),
+        predictions=predictions,
+    )
+
+
+def count_label_errors(findings: tuple[Finding, ...], scores: Scores) -> LabelErrors:
+    """Return the headline count, and the confident joint's count off its diagonal, an upper indication."""
+    joint = scores.confident_joint
+    return LabelErrors(sum(f.kind == "mislabeled" for f in findings), int(joint.sum() - np.trace(joint)))
+
+
+def plan_review(findings: tuple[Finding, ...]) -> tuple[tuple[int, float], ...]:
+    """Return (first findings reviewed, errors expected among them) along the `mislabeled` list.
+
+    A finding counts with the probability that its label is wrong, one minus its score. Class overlap counts
+    too, so this is an indication until reviewed random controls make it an estimate.
+    """
+    expected = np.cumsum([1.0 - f.score for f in findings if f.kind == "mislabeled"])
+    steps = [n for n in REVIEW_STEPS if n < len(expected)] + ([len(expected)] if len(expected) else [])
+    return tuple((n, round(float(expected[n - 1]), 1)) for n in steps)
+
+
+class _Log:
+    """Seconds of each stage and the warnings of a run."""
+
+    def __init__(self, warn: Callable[[str], None] | None) -> None:
+        self.timings: dict[str, float] = {}
+        self.warnings: list[str] = []
+        self._tell = warn
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.timings[name] = time.perf_counter() - start
+
+    def warn(self, sentence: str) -> None:
+        self.warnings.append(sentence)
+        if self._tell is not None:
+            self._tell(sentence)
+
+
+def _check(dataset: Dataset, settings: AuditSettings) -> None:
+    check_settings(settings)
+    if settings.features is None and not dataset.has_images:
+        raise UsageError("The dataset was read without images: give --features.")
+    if len(dataset.classes) < 2:
+        raise DataError(
+            f"An audit compares classes and needs at least two, {dataset.name!r} has {len(dataset.classes)} "
+            f"({', '.join(dataset.classes)}): one folder per class, or a manifest with a label column."
+        )
+
+
+def _embed(
+    dataset: Dataset, settings: AuditSettings, encoder: Encoder | None, log: _Log, progress: Progress
+) -> tuple[ImageFacts, Embeddings]:
+    if settings.features is not None:
+        ids = None if settings.features_ids is None else read_ids(settings.features_ids)
+        return from_features(dataset, read_features(settings.features), ids)
+    encoder = encoder or open_encoder(settings, log.warn, progress)
+    store = None if settings.store is None else Store(settings.store, log.warn)
+    return embed(dataset, encoder, store=store, workers=settings.workers, progress=progress)
+
+
+def open_encoder(settings: AuditSettings, warn: Callable[[str], None], progress: Progress) -> Encoder:
+    """Load the backbone that `settings` name, and hold it against an earlier audit's weights."""
+    encoder = load_encoder(
+        settings.backbone,
+        weights=settings.weights,
+        layer=settings.layer,
+        device=settings.device,
+        offline=settings.offline,
+        warn=warn,
+        progress=progress,
+    )
+    found = encoder.backbone.weights_sha256
+    if settings.expected_weights and found != settings.expected_weights:
+        raise DataError(
+            f"The earlier audit's weights have sha256 {settings.expected_weights[:12]}, those of "
+            f"{encoder.backbone.name} have {found[:12]}: the two audits would not compare."
+        )
+    if settings.batch_size is not None and isinstance(encoder, ResNetEncoder):
+        return replace(encoder, batch_size=settings.batch_size)
+    return encoder
+
+
+def _check_groups(dataset: Dataset, copies: Duplicates, log: _Log) -> None:
+    """Refuse data in which nothing can be left out, and name the classes that are too small to judge."""
+    groups = independent_groups(dataset, copies)
+    counts = groups_per_class(groups, dataset.codes_of(copies.ids), len(dataset.classes))
+    if (counts >= LEAST_GROUPS).sum() < 2:
+        sizes = ", ".join(f"{c}: {n}" for c, n in list(zip(dataset.classes, counts, strict=True))[:5])
+        raise DataError(
+            f"An audit needs at least two classes with {LEAST_GROUPS} independent pictures each (copies "
+            f"count once), {dataset.name!r} has {(counts >= LEAST_GROUPS).sum()} ({sizes}): add pictures."
+        )
+
+
+def _provenance(
+    dataset: Dataset, facts: ImageFacts, backbone: Backbone, settings: AuditSettings, log: _Log
+) -> Provenance:
+    mark = fingerprint(dataset.ids, facts.digest, as_ids(dataset.table["label"]))
+    choices = settings.document()
+    decisive = [__version__, mark, backbone.key(), choices, asdict(settings.thresholds), settings.seed]
+    report_id = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+    return Provenance(
+        auditor_version=__version__,
+        report_id=report_id[:REPORT_ID_LENGTH],
+        fingerprint=mark,
+        command=settings.command,
+        seed=settings.seed,
+        settings=choices,
+        timings=log.timings,
+        warnings=tuple(log.warnings),
+    )

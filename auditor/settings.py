@@ -1,0 +1,95 @@
+"""What a user may choose about an audit.
+
+AuditSettings                    the defaults suit a first look
+settings_like(folder, settings)  backbone, layer and thresholds of an earlier audit
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from auditor.documents import read_thresholds
+from auditor.errors import UsageError
+from auditor.results import Thresholds
+from auditor.storage import read_document
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """What a user may choose; the defaults suit a first look.
+
+    Attributes
+    ----------
+    backbone, weights, layer, device, offline : see `auditor.backbones.load_encoder`.
+    batch_size : pictures that the network sees at once; None takes the encoder's own.
+    workers : threads that decode; 0 takes one for each processor core.
+    features, features_ids : the user's own vectors instead of a backbone (`auditor.user_arrays`).
+    predictions : class probabilities of the user's classifier, reported beside the audit's own.
+    store : folder of facts and vectors from earlier runs; None keeps none.
+    seed : of the folds and of the map.
+    expected_weights : sha256 that the backbone's weights must have, from an earlier audit.
+    command : how the audit was asked for, kept for the reader.
+    """
+
+    backbone: str = "auto"
+    weights: Path | None = None
+    layer: str | None = None
+    device: str = "auto"
+    offline: bool = False
+    batch_size: int | None = None
+    workers: int = 0
+    features: Path | None = None
+    features_ids: Path | None = None
+    predictions: Path | None = None
+    store: Path | None = None
+    seed: int = 0
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    expected_weights: str = ""
+    command: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """Return what decides the result, files by name: machine, threads and folders are left out."""
+        named = ("backbone", "layer", "device", "batch_size")
+        files = ("weights", "features", "features_ids", "predictions")
+        return {
+            **{name: getattr(self, name) for name in named},
+            **{name: None if (file := getattr(self, name)) is None else file.name for name in files},
+        }
+
+
+def settings_like(folder: Path, settings: AuditSettings) -> AuditSettings:
+    """Return `settings` with backbone, layer, weights and thresholds of the audit in `folder`.
+
+    Weights from a file are not stored in an audit: the same file has to be given again and is checked.
+    """
+    document = read_document(folder)
+    earlier, backbone = document["settings"], document["backbone"]
+    settings = replace(settings, thresholds=read_thresholds(document))
+    if earlier["features"] is not None:
+        if settings.features is None:
+            raise UsageError(
+                f"{str(folder)!r} was made from the features {earlier['features']!r}: give --features too."
+            )
+        return settings
+    if earlier["weights"] is not None and settings.weights is None:
+        raise UsageError(
+            f"{str(folder)!r} was made with the weights file {earlier['weights']!r}: give --weights too."
+        )
+    name = earlier["backbone"] if earlier["weights"] is not None else backbone["name"]
+    return replace(
+        settings, backbone=name, layer=backbone["layer"], expected_weights=backbone["weights_sha256"]
+    )
+
+
+def check_settings(settings: AuditSettings) -> None:
+    """Raise `UsageError` when settings exclude each other."""
+    if settings.features is not None and settings.weights is not None:
+        raise UsageError("Features are vectors already and need no --weights: leave out one of the two.")
+    if settings.features_ids is not None and settings.features is None:
+        raise UsageError("--features-ids names the rows of --features, which is missing: give both.")
+    if settings.batch_size is not None and settings.batch_size < 1:
+        raise UsageError(f"The batch size must be at least 1, got {settings.batch_size}.")
+    if settings.workers < 0:
+        raise UsageError(f"The number of workers must be 0 (one per core) or more, got {settings.workers}.")
