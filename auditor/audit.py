@@ -17,10 +17,11 @@ import numpy as np
 
 from auditor import __version__
 from auditor.backbones import Encoder, ResNetEncoder, load_encoder
-from auditor.dataset import fingerprint
+from auditor.dataset import fingerprint, vector_rows
 from auditor.duplicates import find_duplicates
-from auditor.embeddings import embed, from_features
+from auditor.embeddings import embed
 from auditor.errors import DataError, UsageError
+from auditor.features import from_features
 from auditor.findings import FindingInputs, find_findings
 from auditor.neighbours import find_neighbours
 from auditor.probabilities import estimate_probabilities, groups_per_class, independent_groups
@@ -78,13 +79,13 @@ def run_audit(
         One of its children when the settings exclude each other, the data cannot be judged, or weights fail.
     """
     settings = settings or AuditSettings()
-    log = _Log(warn)
+    log = _Log(progress, warn)
     for note in dataset.notes:
         log.warn(note)
     _check(dataset, settings)
     given = None if settings.predictions is None else read_predictions(settings.predictions, dataset)
     seed, bars = settings.seed, settings.thresholds
-    with log.stage("embeddings"):
+    with log.stage("embed"):
         facts, vectors = _embed(dataset, settings, encoder, log, progress)
     predictions = None if given is None else align_predictions(given, vectors.ids)
     with log.stage("neighbours"):
@@ -142,15 +143,18 @@ def plan_review(findings: tuple[Finding, ...]) -> tuple[tuple[int, float], ...]:
 class _Log:
     """Seconds of each stage and the warnings of a run."""
 
-    def __init__(self, warn: Callable[[str], None] | None) -> None:
+    def __init__(self, progress: Progress, warn: Callable[[str], None] | None) -> None:
         self.timings: dict[str, float] = {}
         self.warnings: list[str] = []
+        self._progress = progress
         self._tell = warn
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         start = time.perf_counter()
+        self._progress(name, 0, 0)
         yield
+        self._progress(name, 1, 1)
         self.timings[name] = time.perf_counter() - start
 
     def warn(self, sentence: str) -> None:
@@ -174,8 +178,10 @@ def _embed(
     dataset: Dataset, settings: AuditSettings, encoder: Encoder | None, log: _Log, progress: Progress
 ) -> tuple[ImageFacts, Embeddings]:
     if settings.features is not None:
-        ids = None if settings.features_ids is None else read_ids(settings.features_ids)
-        return from_features(dataset, read_features(settings.features), ids)
+        array = read_features(settings.features)
+        if settings.features_ids is not None:
+            return from_features(dataset, array, read_ids(settings.features_ids))
+        return from_features(dataset, array[vector_rows(dataset, len(array))])
     encoder = encoder or open_encoder(settings, log.warn, progress)
     store = None if settings.store is None else Store(settings.store, log.warn)
     return embed(dataset, encoder, store=store, workers=settings.workers, progress=progress)

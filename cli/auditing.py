@@ -1,0 +1,84 @@
+"""What `run` and `demo` share: read, audit, write the folder, print the summary."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from auditor.audit import run_audit
+from auditor.dataset import ReadOptions, read_dataset
+from auditor.errors import OutputError, UsageError
+from auditor.results import Audit, Dataset
+from auditor.settings import AuditSettings, check_settings
+from auditor.storage import save
+from cli.progress import show_progress
+from cli.summary import describe_command, print_summary, summarise
+from cli.workspace import Workspace, check_target
+from reports import PageOptions, add_thumbnails, write_page
+
+PAGE = "report.html"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One audit that was asked for on the command line; `out` None means NAME-audit."""
+
+    data: Path
+    reading: ReadOptions
+    settings: AuditSettings
+    out: Path | None = None
+    overwrite: bool = False
+    limit_report: int = 2000
+    as_json: bool = False
+    quiet: bool = False
+
+
+def run_request(request: Request) -> None:
+    """Audit, write the audit folder with its page, and print the summary."""
+    check_settings(request.settings)
+    out = request.out or default_out(request.data)
+    check_out(out, request.data)
+    check_target(out, request.overwrite)
+    dataset = read_dataset(request.data, request.reading)
+    command = describe_command(dataset, request.reading, request.settings)
+    settings = replace(request.settings, command=command)
+    started = {"settings": asdict(settings), "data": [str(request.data), len(dataset)]}
+    with Workspace(out, request.overwrite, started) as workspace:
+        try:
+            audit = _audit_into(workspace.folder, dataset, replace(request, settings=settings))
+        except KeyboardInterrupt:
+            print("auditor: interrupted; the next run goes on from what is stored.", file=sys.stderr)
+            raise
+        workspace.finish()
+    if not request.quiet or request.as_json:
+        print_summary(summarise(audit, out / PAGE), request.as_json)
+
+
+def _audit_into(folder: Path, dataset: Dataset, request: Request) -> Audit:
+    with show_progress(request.quiet) as progress:
+        audit = run_audit(dataset, request.settings, progress=progress, warn=print_warning)
+        progress("page", 0, 0)
+        audit = add_thumbnails(audit, request.limit_report)
+        save(audit, folder)
+        write_page(audit, folder / PAGE, PageOptions(limit=request.limit_report))
+    return audit
+
+
+def print_warning(sentence: str) -> None:
+    """Print a warning on stderr."""
+    print(f"auditor: warning: {sentence}", file=sys.stderr)
+
+
+def default_out(data: Path) -> Path:
+    """Return NAME-audit in the current folder, NAME from the dataset's folder or manifest."""
+    name = data.resolve().name if data.is_dir() else data.stem
+    return Path(f"{name or 'dataset'}-audit")
+
+
+def check_out(out: Path, data: Path) -> None:
+    """Raise `UsageError` for an output inside the dataset, where the next run would read it as a class."""
+    if data.is_dir() and out.resolve().is_relative_to(data.resolve()):
+        raise UsageError(f"--out {str(out)!r} lies inside the dataset {str(data)!r}: choose another one.")
+    if not out.name:
+        raise OutputError(f"The output {str(out)!r} is no folder that can be made: choose another --out.")

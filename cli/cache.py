@@ -1,0 +1,58 @@
+"""`auditor cache info|clear`: the facts and vectors kept for the next run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli import options as o
+
+app = typer.Typer(
+    help="Show or clear the facts and vectors kept for the next run.",
+    epilog="Example: auditor cache info",
+    no_args_is_help=True,
+)
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def cache_folder(cache: Path | None) -> Path:
+    """Return the cache folder: the one given, else the user's."""
+    from platformdirs import user_cache_dir
+
+    return cache or Path(user_cache_dir("auditor"))
+
+
+def store_folder(cache: Path | None) -> Path:
+    """Return the store inside the cache folder."""
+    return cache_folder(cache) / "store"
+
+
+@app.command("info", epilog="Example: auditor cache info --json")
+def info(cache: o.Cache = None, as_json: AsJson = False) -> None:
+    """Say where the cache is and how much it holds."""
+    from auditor.store import Store
+
+    folder = store_folder(cache)
+    empty = {"files": 0, "bytes": 0, "facts": 0, "vectors": 0}
+    found: dict[str, Any] = {"folder": str(folder), **(Store(folder).info() if folder.is_dir() else empty)}
+    if as_json:
+        print(json.dumps(found))
+        return
+    print(f"{found['folder']}\n{found['bytes'] / 1e6:,.1f} MB in {found['files']:,} files:")
+    print(f"facts of {found['facts']:,} pictures and {found['vectors']:,} vectors")
+
+
+@app.command("clear", epilog="Example: auditor cache clear")
+def clear(cache: o.Cache = None, as_json: AsJson = False) -> None:
+    """Delete the facts and vectors that were kept; the next run makes them again."""
+    from auditor.store import Store
+
+    folder = store_folder(cache)
+    freed = Store(folder).clear() if folder.is_dir() else 0
+    if as_json:
+        print(json.dumps({"folder": str(folder), "bytes_freed": freed}))
+    else:
+        print(f"Freed {freed / 1e6:,.1f} MB in {folder}")

@@ -1,0 +1,75 @@
+"""`auditor embed`: vectors only, for `auditor run --store`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import options as o
+
+EXAMPLE = "Example: auditor embed photos --out photos-vectors"
+
+Out = Annotated[
+    Path,
+    typer.Option("--out", metavar="STORE", help="The store to make or add to.", rich_help_panel=o.OUTPUT),
+]
+
+
+def embed(
+    data: o.Data,
+    out: Out,
+    path_column: o.PathColumn = None,
+    label_column: o.LabelColumn = None,
+    root: o.Root = None,
+    layout: o.Layout = "auto",
+    backbone: o.Backbone = None,
+    weights: o.Weights = None,
+    layer: o.Layer = None,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+    device: o.Device = "auto",
+    batch_size: o.BatchSize = None,
+    workers: o.Workers = 0,
+    offline: o.Offline = False,
+) -> None:
+    """Make the vectors only, for auditor run --store."""
+    from auditor.audit import open_encoder
+    from auditor.dataset import ReadOptions, read_dataset
+    from auditor.embeddings import run_embedding
+    from auditor.settings import AuditSettings, check_settings
+    from auditor.store import Store
+    from cli.auditing import print_warning
+    from cli.progress import show_progress
+
+    settings = AuditSettings(
+        backbone or "auto", weights, layer, device, offline=offline, batch_size=batch_size, workers=workers
+    )
+    check_settings(settings)
+    _check_store(out)
+    dataset = read_dataset(data, ReadOptions(layout, root, path_column, label_column))
+    for note in dataset.notes:
+        print_warning(note)
+    with show_progress(quiet) as progress:
+        encoder = open_encoder(settings, print_warning, progress)
+        store = Store(out, print_warning)
+        made = run_embedding(dataset, encoder, store=store, workers=workers, progress=progress)
+    counts = {"store": str(out), "samples": len(dataset), "embedded": len(made.embeddings.ids)}
+    counts |= {"new": made.encoded, "unreadable": int((~made.facts.readable).sum())}
+    if as_json:
+        print(json.dumps(counts))
+    elif not quiet:
+        print(
+            f"{counts['embedded']:,} of {counts['samples']:,} samples have a vector "
+            f"({counts['new']:,} pictures new)\nNext      auditor run {data} --store {out}"
+        )
+
+
+def _check_store(out: Path) -> None:
+    from auditor.errors import OutputError
+    from auditor.store import MARKER_NAME
+
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARKER_NAME).is_file())):
+        raise OutputError(f"{str(out)!r} is not empty and is no store: choose another --out.")

@@ -1,0 +1,133 @@
+"""`auditor run`: audit a dataset and write the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auditor.errors import UsageError
+from cli import options as o
+
+EXAMPLE = "Example: auditor run photos/manifest.csv --backbone bundled --out photos-audit"
+
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="The audit folder to make.",
+        show_default="NAME-audit, in this folder",
+        rich_help_panel=o.OUTPUT,
+    ),
+]
+Features = Annotated[
+    Path | None,
+    typer.Option(
+        "--features",
+        metavar="FILE",
+        help="Your own vectors (.npy, one row per row of the manifest); no pictures are read.",
+        rich_help_panel=o.MODEL,
+    ),
+]
+FeaturesIds = Annotated[
+    Path | None,
+    typer.Option(
+        "--features-ids",
+        metavar="FILE",
+        help="Ids of the rows of --features: .txt with one per line, .csv with a column id, .npy.",
+        rich_help_panel=o.MODEL,
+    ),
+]
+Predictions = Annotated[
+    Path | None,
+    typer.Option(
+        "--predictions",
+        metavar="FILE",
+        help="Class probabilities of your classifier (.csv, .parquet, .npy) to report beside.",
+        rich_help_panel=o.MODEL,
+    ),
+]
+StoreFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        metavar="DIR",
+        help="Vectors made by auditor embed, used instead of the cache.",
+        rich_help_panel=o.MODEL,
+    ),
+]
+Like = Annotated[
+    Path | None,
+    typer.Option(
+        "--like",
+        metavar="AUDIT",
+        help="Take backbone, layer and thresholds from an earlier audit, so that the two compare.",
+        rich_help_panel=o.MODEL,
+    ),
+]
+
+
+def run(
+    context: typer.Context,
+    data: o.Data,
+    out: Out = None,
+    path_column: o.PathColumn = None,
+    label_column: o.LabelColumn = None,
+    root: o.Root = None,
+    layout: o.Layout = "auto",
+    backbone: o.Backbone = None,
+    weights: o.Weights = None,
+    layer: o.Layer = None,
+    features: Features = None,
+    features_ids: FeaturesIds = None,
+    predictions: Predictions = None,
+    store: StoreFolder = None,
+    like: Like = None,
+    seed: o.Seed = 0,
+    overwrite: o.Overwrite = False,
+    limit_report: o.LimitReport = 2000,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+    device: o.Device = "auto",
+    batch_size: o.BatchSize = None,
+    workers: o.Workers = 0,
+    cache: o.Cache = None,
+    offline: o.Offline = False,
+) -> None:
+    """Audit a labelled image dataset and write the page."""
+    from auditor.dataset import ReadOptions
+    from auditor.settings import AuditSettings, settings_like
+    from cli.auditing import Request, run_request
+    from cli.cache import store_folder
+
+    if store is not None and not store.is_dir():
+        raise UsageError(f"There is no store {str(store)!r}: make it with auditor embed DATA --out STORE.")
+    settings = AuditSettings(
+        backbone=backbone or "auto",
+        weights=weights,
+        layer=layer,
+        device=device,
+        offline=offline,
+        batch_size=batch_size,
+        workers=workers,
+        features=features,
+        features_ids=features_ids,
+        predictions=predictions,
+        store=store or store_folder(cache),
+        seed=seed,
+    )
+    if like is not None:
+        _refuse_beside_like(context)
+        settings = settings_like(like, settings)
+    reading = ReadOptions(layout, root, path_column, label_column, images=features is None)
+    run_request(Request(data, reading, settings, out, overwrite, limit_report, as_json, quiet))
+
+
+def _refuse_beside_like(context: typer.Context) -> None:
+    """--like says which backbone and layer; values from the environment or a file give way to it."""
+    for name in ("backbone", "layer"):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError(f"--like takes the {name} from the earlier audit: leave out --{name}.")

@@ -1,0 +1,126 @@
+"""The summary at the end of a run, as text or as one JSON document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from auditor.dataset import ReadOptions
+from auditor.documents import audit_document
+from auditor.results import Audit, Dataset
+from auditor.settings import AuditSettings
+from reports.wording import headline
+
+SHOWN_PAIRS = 5
+SHOWN_CLASSES = 10
+
+
+def summarise(audit: Audit, page: Path) -> dict[str, Any]:
+    """Return the audit's headline, the numbers of audit.json that fit a screen, and where the page is."""
+    document = audit_document(audit)
+    parts = ("report_id", "dataset", "backbone", "counts", "label_errors", "separation", "classes")
+    counts = {kind: part["findings"] for kind, part in document["counts"].items()}
+    return {
+        "headline": headline(counts, len(audit.dataset)),
+        **{name: document[name] for name in parts},
+        "class_pairs": document["class_pairs"][:SHOWN_PAIRS],
+        "predictions": document["predictions"],
+        "timings": document["timings"],
+        "warnings": document["warnings"],
+        "audit": str(page.parent),
+        "page": str(page),
+    }
+
+
+def print_summary(summary: dict[str, Any], as_json: bool) -> None:
+    """Print the summary on stdout."""
+    if as_json:
+        print(json.dumps(summary, ensure_ascii=False, allow_nan=False, indent=1), flush=True)
+    else:
+        print("\n".join(plain(line) for line in _lines(summary)), flush=True)
+
+
+def plain(text: str) -> str:
+    """Return `text` with control and direction characters written out: names cannot steer the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def describe_command(dataset: Dataset, reading: ReadOptions, settings: AuditSettings) -> str:
+    """Return the command that made an audit: what decides the result, with paths reduced to names."""
+    choices = {
+        "path-column": reading.path_column,
+        "label-column": reading.label_column,
+        "root": None if reading.root is None else reading.root.resolve().name,
+        "layout": None if reading.layout == "auto" else reading.layout,
+        **{name.replace("_", "-"): value for name, value in settings.document().items()},
+        "seed": settings.seed or None,
+    }
+    given = [f"--{name} {value}" for name, value in choices.items() if value not in (None, "auto")]
+    return " ".join(["auditor run", dataset.name, *given])
+
+
+def _lines(summary: dict[str, Any]) -> Iterator[str]:
+    dataset, backbone = summary["dataset"], summary["backbone"]
+    yield summary["headline"]
+    layer = f" at {backbone['layer']}" if backbone["layer"] else ""
+    yield (
+        f"{dataset['name']}: {dataset['samples']:,} samples, {len(dataset['classes'])} classes, "
+        f"vectors from {backbone['name']}{layer}"
+    )
+    yield ""
+    yield from _finding_lines(summary["counts"])
+    yield from _pair_lines(summary["class_pairs"])
+    yield from _separation_lines(summary)
+    if summary["warnings"]:
+        yield "Warnings"
+        yield from (f"  - {warning}" for warning in summary["warnings"])
+        yield ""
+    yield f"Page      {summary['page']}"
+    yield f"Audit     {summary['audit']} (findings.csv lists every finding, samples.parquet every sample)"
+    yield "Next      open the page in a browser; it needs no network"
+
+
+def _finding_lines(counts: dict[str, Any]) -> Iterator[str]:
+    yield "Findings"
+    for kind, part in counts.items():
+        if part["findings"]:
+            samples = f"  ({part['samples']:,} samples)" if part["samples"] != part["findings"] else ""
+            yield f"  {kind.replace('_', ' '):22}{part['findings']:>7,}{samples}"
+    if not any(part["findings"] for part in counts.values()):
+        yield "  none"
+    yield ""
+
+
+def _pair_lines(pairs: list[dict[str, Any]]) -> Iterator[str]:
+    if not pairs:
+        return
+    yield "Classes that confuse most"
+    for pair in pairs:
+        yield (
+            f"  {pair['a']} as {pair['b']}: {pair['a_as_b']:,}, {pair['b']} as {pair['a']}: "
+            f"{pair['b_as_a']:,}, flagged {pair['flagged']:,}"
+        )
+    yield ""
+
+
+def _separation_lines(summary: dict[str, Any]) -> Iterator[str]:
+    parts = summary["separation"]
+    names = {"knn_accuracy": "nearest neighbours", "probe_accuracy": "linear probe"}
+    figures = [f"{names[n]} {parts[n]:.1%}" for n in names if parts[n] is not None]
+    yield f"Separation (out of sample): {', '.join(figures)}"
+    for verdict in ("separated", "mixed", "not judged"):
+        found = [c for c in summary["classes"] if c["verdict"] == verdict]
+        if found:
+            yield f"  {verdict:12}{_class_names(found)}"
+    yield ""
+
+
+def _class_names(classes: list[dict[str, Any]]) -> str:
+    words = [
+        c["name"] + (f" (with {', '.join(c['mixed_with'])})" if c["mixed_with"] else "")
+        for c in classes[:SHOWN_CLASSES]
+    ]
+    left_out = len(classes) - len(words)
+    return "; ".join(words) + (f"; and {left_out} more" if left_out else "")
