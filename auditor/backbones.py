@@ -2,7 +2,8 @@
 
     load_encoder("auto" | "bundled" | "resnet18" .. "resnet152", weights=, layer=, ...) -> Encoder
 
-    rgb (h, w, 3) --Encoder.prepare--> (s, s, 3) uint8 --batch of one fixed shape, Encoder.encode--> (b, d) float32
+    rgb (h, w, 3) --Encoder.prepare--> (s, s, 3) uint8 --batch of one fixed shape, Encoder.encode--> (b,
+    d) float32
 
 Everything after this module sees only the `Encoder` protocol, so tests use a toy one without weights.
 """
@@ -54,7 +55,7 @@ class Encoder(Protocol):
     def batch_size(self) -> int: ...
 
     def prepare(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the (s, s, 3) uint8 square that the network sees of `rgb` (h, w, 3); called from several threads."""
+        """Return the (s, s, 3) uint8 square the network sees of `rgb` (h, w, 3); called from threads."""
 
     def encode(self, batch: NDArray[np.uint8]) -> Floats:
         """Return the vectors (b, d) float32 of `batch` (b, s, s, 3) uint8, not yet of unit length."""
@@ -108,9 +109,11 @@ def load_encoder(
 
     Parameters
     ----------
-    name : one of `NAMES`. "auto" is ResNet-50 with torchvision's ImageNet weights, from torch.hub's cache, else downloaded,
-        else the bundled ResNet-18 with a warning. "auto" with `weights` takes the architecture from the file.
-    weights : the user's own checkpoint: a state dict or safetensors; its head may have any number of classes.
+    name : one of `NAMES`. "auto" is ResNet-50 with torchvision's ImageNet weights, from torch.hub's
+        cache, else downloaded, else the bundled ResNet-18 with a warning. "auto" with `weights` takes
+        the architecture from the file.
+    weights : the user's own checkpoint: a state dict or safetensors; its head may have any number of
+        classes.
     layer : "layer1" .. "layer4" (averaged over the picture) or "avgpool", the default.
     device : "auto", "cpu" or "cuda".
     offline : never touch the network.

@@ -1,9 +1,11 @@
-"""Weights files: read without running code from them, reduced to the ResNet inside, checked against its shapes.
+"""Weights files: read without running code from them, reduced to the ResNet inside, shapes checked.
 
-    file --read_checkpoint--> Checkpoint(tensors, sha256, metadata) --resnet_state--> (architecture, state dict)
+    file --read_checkpoint--> Checkpoint(tensors, sha256, metadata) --resnet_state--> (architecture,
+    state dict)
 
-A checkpoint may be the bare state dict or stand under a key of a training checkpoint, with any prefix before the names
-and any head behind the ResNet: only what torchvision's ResNet has up to its average pooling is taken.
+A checkpoint may be the bare state dict or stand under a key of a training checkpoint, with any prefix
+before the names and any head behind the ResNet: only what torchvision's ResNet has up to its average
+pooling is taken.
 """
 
 from __future__ import annotations
@@ -86,7 +88,8 @@ def _read_safetensors(path: Path) -> tuple[State, Mapping[str, str]]:
 
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+            names = list(file.keys())
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except Exception as error:  # safetensors raises its own and several built-in types for a damaged file
         raise WeightsError(f"Weights file {path} is not a readable safetensors file ({error}).") from error
 
@@ -119,7 +122,8 @@ def _find_state(content: Any, path: Path) -> State:
     if isinstance(content, Mapping):
         found += f" with the keys {', '.join(repr(str(key)) for key in list(content)[:5])}"
     raise WeightsError(
-        f"Weights file {path} holds no state dict but {found}; save model.state_dict(), bare or under 'state_dict'."
+        f"Weights file {path} holds no state dict but {found}; save model.state_dict(), bare or under "
+        "'state_dict'."
     )
 
 
@@ -134,7 +138,8 @@ def resnet_state(checkpoint: Checkpoint, wanted: str | None) -> tuple[str, State
     Raises
     ------
     WeightsError
-        If the file holds no torchvision ResNet, several, another one than `wanted`, or values that are not finite.
+        If the file holds no torchvision ResNet, several, another one than `wanted`, or values that are
+        not finite.
     """
     state = _strip_prefix(checkpoint)
     architecture = _recognise(state)
@@ -145,7 +150,8 @@ def resnet_state(checkpoint: Checkpoint, wanted: str | None) -> tuple[str, State
         )
     if architecture is None:
         raise WeightsError(
-            f"The file {checkpoint.name} has the blocks of no torchvision ResNet; known are {', '.join(_BLOCKS.values())}."
+            f"The file {checkpoint.name} has the blocks of no torchvision ResNet; known are "
+            f"{', '.join(_BLOCKS.values())}."
         )
     return architecture, _check_shapes(architecture, state, checkpoint.name)
 
@@ -164,8 +170,8 @@ def _strip_prefix(checkpoint: Checkpoint) -> State:
         ]
         if len(prefixes) > 1:
             raise WeightsError(
-                f"The file {checkpoint.name} holds {len(prefixes)} networks ({', '.join(map(repr, prefixes))}); "
-                "save the one to use by itself."
+                f"The file {checkpoint.name} holds {len(prefixes)} networks "
+                f"({', '.join(map(repr, prefixes))}); save the one to use by itself."
             )
         if prefixes:
             inside = {
@@ -176,8 +182,8 @@ def _strip_prefix(checkpoint: Checkpoint) -> State:
             return {".".join((names.get(head, head), *rest)): v for (head, *rest), v in _split(inside)}
     first = next(iter(checkpoint.state), "nothing")
     raise WeightsError(
-        f"The file {checkpoint.name} holds no ResNet: {_ANCHOR} is not among its {len(checkpoint.state)} tensors "
-        f"(the first is {first})."
+        f"The file {checkpoint.name} holds no ResNet: {_ANCHOR} is not among its {len(checkpoint.state)} "
+        f"tensors (the first is {first})."
     )
 
 
@@ -209,8 +215,8 @@ def _check_shapes(architecture: str, state: State, name: str) -> State:
         found = tuple(state[key].shape) if key in state else None
         if found != tuple(like.shape):
             raise WeightsError(
-                f"The file {name} is no torchvision {_title(architecture)}: {key} needs shape {tuple(like.shape)}, "
-                f"found {'none' if found is None else found}."
+                f"The file {name} is no torchvision {_title(architecture)}: {key} needs shape "
+                f"{tuple(like.shape)}, found {'none' if found is None else found}."
             )
         if not torch.isfinite(state[key]).all():
             raise WeightsError(f"The file {name} is damaged: {key} holds values that are not finite.")

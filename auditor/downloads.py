@@ -41,7 +41,7 @@ class WeightsSource:
 
 
 def torchvision_source(architecture: str) -> WeightsSource:
-    """Return the source of torchvision's IMAGENET1K_V1 weights; their names end in the hash's first characters."""
+    """Return the source of torchvision's IMAGENET1K_V1 weights; the hash's start ends their names."""
     from torchvision import models
 
     url = models.get_model_weights(architecture)["IMAGENET1K_V1"].url
@@ -54,8 +54,8 @@ def fetch_weights(source: WeightsSource, *, offline: bool = False, progress: Pro
     Raises
     ------
     WeightsError
-        Within 5 seconds when the network does not answer; at once when `offline` and the cache has no sound copy;
-        when what came does not have the published hash. Nothing half-written stays behind.
+        Within 5 seconds when the network does not answer; at once when `offline` and the cache has no
+        sound copy; when what came does not have the published hash. Nothing half-written stays behind.
     """
     import torch
 
@@ -65,8 +65,8 @@ def fetch_weights(source: WeightsSource, *, offline: bool = False, progress: Pro
     if offline:
         state = "damaged" if target.is_file() else "missing"
         raise WeightsError(
-            f"The weights {source.file_name} are {state} in {target.parent} and the network is not to be used; "
-            "'--backbone bundled' works without it."
+            f"The weights {source.file_name} are {state} in {target.parent} and the network is not to be "
+            "used; '--backbone bundled' works without it."
         )
     try:
         _download(source, target, progress)
@@ -94,8 +94,9 @@ def _download(source: WeightsSource, target: Path, progress: Progress) -> None:
             found = file_sha256(partial)
             if not found.startswith(source.sha256_prefix):
                 raise WeightsError(
-                    f"The weights {source.file_name} from {_host(source)} are damaged: their sha256 begins with "
-                    f"{found[:8]}, published is {source.sha256_prefix}; try again, or use '--backbone bundled'."
+                    f"The weights {source.file_name} from {_host(source)} are damaged: their sha256 begins "
+                    f"with {found[:8]}, published is {source.sha256_prefix}; try again, or use "
+                    "'--backbone bundled'."
                 )
             partial.chmod(0o644)
             partial.replace(target)
@@ -106,7 +107,8 @@ def _download(source: WeightsSource, target: Path, progress: Progress) -> None:
 def _open(source: WeightsSource) -> HTTPResponse:
     """Open the address in bounded time.
 
-    The request runs in a thread because urllib's timeout covers neither the name look-up nor the sum of several attempts.
+    The request runs in a thread because urllib's timeout covers neither the name look-up nor the sum of
+    several attempts.
     """
     answers: queue.Queue[HTTPResponse | Exception] = queue.Queue()
 

@@ -3,8 +3,8 @@
     file --stat--> facts known? --digest--> vector known? --no--> decode --> square --batch--> vector
                                                                     (threads)            (network)
 
-Only what the store does not know is read. Pictures with the same pixels are encoded once. Every finished shard goes to the
-store, so a run that was stopped goes on where it was.
+Only what the store does not know is read. Pictures with the same pixels are encoded once. Every
+finished shard goes to the store, so a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,23 +23,23 @@ from numpy.typing import NDArray
 from auditor.backbones import Encoder
 from auditor.dataset import file_path
 from auditor.errors import DataError, WeightsError
-from auditor.images import FileFacts, collect_facts, read_image_file, vector_facts
+from auditor.features import from_features
+from auditor.images import FileFacts, collect_facts, read_image_file
 from auditor.networks import available_cores
 from auditor.results import (
-    Backbone,
     Dataset,
     Embeddings,
     Floats,
-    Ids,
     ImageFacts,
     Progress,
-    as_ids,
     no_progress,
 )
 from auditor.store import file_key
 
 if TYPE_CHECKING:
     from auditor.store import Store
+
+__all__ = ["EmbedRun", "embed", "from_features", "run_embedding", "unit_rows"]
 
 SHARD_IMAGES = 2_000
 SHARD_SECONDS = 30.0
@@ -89,7 +88,8 @@ def run_embedding(
     encoder : from `load_encoder`.
     store : facts and vectors of earlier runs; what is new is added. None keeps nothing.
     workers : decoding threads; 0 takes one per core, at least 2.
-    progress : called with ("embed", pictures done, pictures to do); pictures known from earlier do not count.
+    progress : called with ("embed", pictures done, pictures to do); pictures known from earlier do not
+        count.
 
     Raises
     ------
@@ -105,10 +105,11 @@ def run_embedding(
             _work(job, todo, workers or max(2, available_cores()), progress)
         finally:
             job.save()
-    facts = [f for f in job.facts if f is not None]
+    facts = job.all_facts()
     if not any(f.readable for f in facts):
         raise DataError(
-            f"None of the {len(dataset)} pictures of {dataset.name} is readable, the first because: {facts[0].error}."
+            f"None of the {len(dataset)} pictures of {dataset.name} is readable, the first because "
+            f"{facts[0].error}."
         )
     return EmbedRun(collect_facts(dataset.ids, facts), job.embeddings(), job.decoded, job.encoded)
 
@@ -199,6 +200,10 @@ class _Job:
         assert facts is not None
         return facts.digest
 
+    def all_facts(self) -> list[FileFacts]:
+        """Facts of all n rows, once all are read."""
+        return [facts for facts in self.facts if facts is not None]
+
     def embeddings(self) -> Embeddings:
         """Vectors of all readable rows in dataset order; copies share theirs."""
         rows = [row for row, facts in enumerate(self.facts) if facts is not None and facts.readable]
@@ -272,8 +277,8 @@ def _read(dataset: Dataset, encoder: Encoder, row: int) -> Reading:
 def unit_rows(vectors: Floats) -> Floats:
     """Return `vectors` (n, d) scaled to length 1.
 
-    A row of zeros, a picture that excites nothing, becomes the first axis: as good as orthogonal to all other pictures and equal
-    to those that excite nothing either.
+    A row of zeros, a picture that excites nothing, becomes the first axis: as good as orthogonal to all
+    other pictures and equal to those that excite nothing either.
     """
     out = np.array(vectors, dtype=np.float32)
     lengths = np.linalg.norm(out, axis=1)

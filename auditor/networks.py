@@ -1,10 +1,11 @@
 """The ResNet that turns a batch of squares into vectors, at the precision this processor is fastest at.
 
-    batch (b, s, s, 3) uint8 -> normalise -> conv1 .. the chosen layer -> mean over the picture -> (b, d) float32
+    batch (b, s, s, 3) uint8 -> normalise -> conv1 .. the chosen layer -> mean over the picture -> (b,
+    d) float32
 
-`FeatureNetwork` is a torchvision ResNet cut off after the chosen layer, always in eval mode. `Engine` runs it:
-"bf16" has each BatchNorm folded into its convolution and needs a processor with bf16 arithmetic; "fp32" is torchvision's
-network as it is.
+`FeatureNetwork` is a torchvision ResNet cut off after the chosen layer, always in eval mode. `Engine`
+runs it: "bf16" has each BatchNorm folded into its convolution and needs a processor with bf16
+arithmetic; "fp32" is torchvision's network as it is.
 """
 
 from __future__ import annotations
@@ -102,7 +103,8 @@ class Engine:
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         if precision == "bf16":
             network = fold_batch_norm(network)
-        self._network = network.to(self.device, self._dtype, memory_format=torch.channels_last)
+        network = network.to(self.device, self._dtype)
+        self._network = network.to(memory_format=torch.channels_last)
         std = torch.tensor(preprocessing.std, device=self.device)
         self._scale = 1.0 / (255.0 * std)
         self._shift = torch.tensor(preprocessing.mean, device=self.device) / std
@@ -129,8 +131,8 @@ def choose_engine(
 ) -> Engine:
     """Return the fastest engine of this machine whose vectors keep their direction.
 
-    bf16 is used where the processor computes in it and the mean cosine to fp32, measured on a few structured
-    pictures with these very weights, is at least `SAME_COSINE`; otherwise fp32.
+    bf16 is used where the processor computes in it and the mean cosine to fp32, measured on a few
+    structured pictures with these very weights, is at least `SAME_COSINE`; otherwise fp32.
     """
     device = resolve_device(device)
     use_affinity_threads()
@@ -168,7 +170,7 @@ def computes_in_bf16(device: str) -> bool:
     import torch
 
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # torch has no public question for this; an older version without these answers "no".
     checks: tuple[Any, ...] = tuple(
         getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
@@ -177,7 +179,7 @@ def computes_in_bf16(device: str) -> bool:
 
 
 def use_affinity_threads() -> None:
-    """Give torch one thread per processor core this process may use; containers often allow fewer than exist."""
+    """Give torch one thread per core this process may use; containers often allow fewer than exist."""
     import torch
 
     cores = available_cores()
@@ -193,7 +195,7 @@ def available_cores() -> int:
 
 
 def structured_pictures(count: int, side_px: int) -> NDArray[np.uint8]:
-    """Return pictures (count, side, side, 3) of coloured waves and blocks: unlike noise, they spread the vectors."""
+    """Return pictures (count, side, side, 3) of waves and blocks: unlike noise, they spread the vectors."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[0:side_px, 0:side_px] / side_px
     waves = rng.uniform(-25, 25, size=(count, 3, 2))

@@ -1,9 +1,10 @@
 """From a decoded picture to the network's fixed square, the way its weights were trained.
 
-    rgb (h, w, 3) uint8 --resize, crop--> (size_px, size_px, 3) uint8 --in the network: / 255, - mean, / std-->
+    rgb (h, w, 3) uint8 --resize, crop--> (size_px, size_px, 3) uint8 --in the network: / 255, - mean, /
+    std-->
 
-Resizing happens in Pillow on 8-bit pixels, as in torchvision's presets for PIL images, so a vector is the same as
-with torchvision's own transforms.
+Resizing happens in Pillow on 8-bit pixels, as in torchvision's presets for PIL images, so a vector is
+the same as with torchvision's own transforms.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.B
 class Preprocessing:
     """Resize the shorter side to `resize_px`, cut the central square of `size_px`, normalise.
 
-    ``fit="crop"`` does just that. ``fit="squash"`` resizes both sides to `size_px`, so that nothing at the edge of
-    an oblong picture is lost.
+    ``fit="crop"`` does just that. ``fit="squash"`` resizes both sides to `size_px`, so that nothing at the
+    edge of an oblong picture is lost.
     """
 
     resize_px: int
