@@ -116,6 +116,9 @@ class Dataset:
     notes : what was passed over or changed while reading, one sentence each, with counts.
     descriptions : a line of definition per class, from an optional classes.csv.
     has_images : False when the rows are the user's own vectors and there is nothing to decode.
+    source_rows : (n,) row number of each sample in its source, from 0, where rows were set aside or
+        collapsed; joins the user's vectors when they come without ids. None when unknown.
+    source_count : rows of the source; 0 when unknown.
     """
 
     name: str
@@ -125,6 +128,8 @@ class Dataset:
     notes: tuple[str, ...] = ()
     descriptions: Mapping[str, str] = field(default_factory=dict)
     has_images: bool = True
+    source_rows: NDArray[np.int64] | None = None
+    source_count: int = 0
 
     def __post_init__(self) -> None:
         if tuple(self.table.columns) != TABLE_COLUMNS:

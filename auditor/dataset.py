@@ -1,0 +1,174 @@
+"""Labelled image datasets: read from class folders or manifests; nothing is decoded here.
+
+    source (folder, manifest file) --read_dataset--> Dataset(table: id path label domain split group)
+
+A folder with ``manifest.csv``, ``.parquet`` or ``.jsonl`` at its top is read through it. An optional
+``classes.csv`` (class, description) at the top of the dataset describes the classes to annotators.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.errors import AuditError, DataError, UsageError
+from auditor.results import Dataset, Ids
+from auditor.sources.class_folders import read_class_folders
+from auditor.sources.manifests import read_manifest
+from auditor.sources.names import ARCHIVE_SUFFIXES, encode_name, locate, plural
+from auditor.sources.options import LAYOUTS, ReadOptions
+from auditor.sources.rows import Source
+from auditor.sources.tables import TABLE_SUFFIXES, ColumnNames, read_table
+
+__all__ = [
+    "LAYOUTS",
+    "Dataset",
+    "ReadOptions",
+    "file_path",
+    "fingerprint",
+    "read_dataset",
+    "take",
+    "vector_rows",
+]
+
+MANIFEST_NAMES: tuple[str, ...] = ("manifest.csv", "manifest.parquet", "manifest.jsonl")
+
+_CLASS_COLUMNS = ColumnNames(
+    aliases={"class": ("class", "label", "name"), "description": ("description", "definition", "line")},
+    required=("class", "description"),
+)
+
+
+def read_dataset(source: str | os.PathLike[str], options: ReadOptions | None = None) -> Dataset:
+    """Read a labelled dataset without opening an image.
+
+    Parameters
+    ----------
+    source : a folder with one folder per class (optionally under splits or domains), a folder with a
+        manifest at its top, or a manifest file (.csv, .tsv, .parquet, .jsonl).
+    options : how to read it.
+
+    Returns
+    -------
+    Dataset
+        Sorted by id for class folders, in the manifest's order for manifests. `notes` says what was
+        passed over, set aside or collapsed.
+
+    Raises
+    ------
+    UsageError
+        If the options do not fit the source.
+    DataError
+        If there is no such source, it holds no labelled images, or fewer than two classes have samples.
+    """
+    options = options or ReadOptions()
+    path = Path(source)
+    try:
+        manifest = _find_manifest(path, options)
+    except OSError as error:
+        raise DataError(f"{encode_name(str(path))!r} cannot be opened: {error.strerror}.") from error
+    about = Source(name=encode_name((path.resolve() if path.is_dir() else path).name), root=path)
+    about.images = options.images
+    if manifest is None:
+        if options.manifest_only:
+            raise UsageError(f"{options.manifest_only[0]} is for manifests, and {about.name} holds none.")
+        about.descriptions = _read_descriptions((path,), about)
+        return read_class_folders(path, about, options)
+    others = [name for name in MANIFEST_NAMES if path.is_dir() and (path / name).is_file()]
+    about.notes += [f"{manifest.name} read, {name} beside it passed over." for name in others[1:]]
+    about.root = manifest.parent if options.root is None else options.root
+    if not about.root.is_dir():
+        raise DataError(f"--root {about.root} is not a folder.")
+    about.descriptions = _read_descriptions((manifest.parent, about.root), about)
+    return read_manifest(manifest, about, options)
+
+
+def _find_manifest(path: Path, options: ReadOptions) -> Path | None:
+    """Return the manifest to read, None for class folders; raise for what is neither."""
+    if path.is_dir():
+        found = [path / name for name in MANIFEST_NAMES if (path / name).is_file()]
+        return found[0] if found and options.layout == "auto" else None
+    if not path.exists():
+        raise DataError(
+            f"There is no {encode_name(str(path))!r}; give a folder of class folders or a manifest file."
+        )
+    name = encode_name(path.name)
+    suffix = path.suffix.lower()
+    if suffix in ARCHIVE_SUFFIXES:
+        raise UsageError(f"{name} is an archive; unpack it and give the folder.")
+    if suffix not in TABLE_SUFFIXES:
+        raise UsageError(
+            f"{name} is neither a folder nor a manifest; manifests end with {', '.join(TABLE_SUFFIXES)}."
+        )
+    if options.layout != "auto":
+        raise UsageError(f"--layout {options.layout} is for folders, and {name} is a manifest.")
+    return path
+
+
+def _read_descriptions(folders: tuple[Path, ...], source: Source) -> Mapping[str, str]:
+    file = next((f / "classes.csv" for f in folders if (f / "classes.csv").is_file()), None)
+    if file is None:
+        return {}
+    try:
+        table, _ = read_table(file, _CLASS_COLUMNS)
+    except AuditError as error:  # an extra for annotators; the audit does not depend on it
+        source.notes.append(f"No class descriptions: {error}")
+        return {}
+    pairs = zip(table["class"], table["description"].str.strip(), strict=True)
+    return {name: line for name, line in pairs if name and line}
+
+
+def file_path(dataset: Dataset, row: int) -> str:
+    """Return the path of a sample's file that `open` takes, also where the name is not UTF-8."""
+    return locate(os.fspath(dataset.root), str(dataset.table["path"].iat[row]))
+
+
+def take(dataset: Dataset, rows: NDArray[Any]) -> Dataset:
+    """Return the samples of these rows (indices or a mask), in that order, and the classes that occur."""
+    wanted = np.asarray(rows)
+    picked = np.flatnonzero(wanted) if wanted.dtype.kind == "b" else wanted.astype(np.int64)
+    table = dataset.table.iloc[picked].reset_index(drop=True)
+    kept = set(table["label"].unique())
+    classes = tuple(c for c in dataset.classes if c in kept)
+    return replace(
+        dataset,
+        table=table,
+        classes=classes,
+        descriptions={c: d for c, d in dataset.descriptions.items() if c in kept},
+        source_rows=None if dataset.source_rows is None else dataset.source_rows[picked],
+    )
+
+
+def vector_rows(dataset: Dataset, count: int) -> NDArray[np.int64]:
+    """Return for each sample the row of the user's array with `count` rows that belongs to it, (n,).
+
+    The array has a row per row of the manifest, or a row per sample where some were set aside.
+
+    Raises
+    ------
+    DataError
+        If `count` is neither.
+    """
+    if dataset.source_rows is not None and count == dataset.source_count:
+        return dataset.source_rows
+    if count == len(dataset):
+        return np.arange(count, dtype=np.int64)
+    rows = plural(dataset.source_count or len(dataset), "row")
+    raise DataError(
+        f"{dataset.name} has {rows}, the array has {count:,}; one each is needed, or a file of ids."
+    )
+
+
+def fingerprint(ids: Ids, digests: Ids, labels: Ids) -> str:
+    """Return the sha256, hex, of the sorted (id, digest, label) triples: the order of rows does not count."""
+    triples = sorted(zip(map(str, ids), map(str, digests), map(str, labels), strict=True))
+    # Lengths in front, so that no choice of names makes two datasets look the same.
+    text = "".join(f"{len(i)}:{i}{len(d)}:{d}{len(c)}:{c}" for i, d, c in triples)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,8 @@
+"""Readers of datasets, one file a kind of source; `auditor.dataset.read_dataset` stands in front.
+
+names.py            file names as text, and back: names need not be UTF-8
+tables.py           CSV, Parquet and JSONL files as columns of strings
+rows.py             rows -> `Dataset`: identity, repeated rows, classes
+class_folders.py    one folder per class, optionally under splits or domains
+manifests.py        a table with a path and a label per image
+"""
