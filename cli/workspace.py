@@ -77,6 +77,7 @@ class Workspace:
         if self._old.exists():
             _carry_over(self._old, self.out)
             shutil.rmtree(self._old)
+        self._made = []
         self._release()
 
     def __exit__(
@@ -100,7 +101,7 @@ class Workspace:
     def _release(self) -> None:
         if self._lock is not None:
             self._lock.close()
-        self._lock, self._made = None, []
+        self._lock = None
 
 
 def check_target(out: Path, overwrite: bool) -> None:

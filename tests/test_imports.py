@@ -1,0 +1,129 @@
+"""Who imports whom: cli -> reports -> auditor, inside auditor only upward, each library in its place."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("auditor", "reports", "cli")
+"""Lowest first: a package imports itself and those before it."""
+
+# fmt: off
+ORDER = [
+    "errors", "results",
+    "sources.names", "sources.options", "sources.rows", "sources.tables", "sources.class_folders",
+    "sources.manifests", "dataset",
+    "quality", "decoding", "images",
+    "checkpoints", "downloads", "preprocessing", "networks", "backbones",
+    "shards", "store", "features", "embeddings",
+    "neighbours", "duplicates", "probabilities", "scores", "separation", "findings", "projection",
+    "documents", "tables", "storage", "settings", "user_arrays", "audit",
+]
+# fmt: on
+"""The modules of auditor in the order of the method: each imports only those before it."""
+
+AT_HOME = {
+    "pyarrow": {"auditor.dataset", "auditor.sources", "auditor.storage", "auditor.tables"},
+    "PIL": {
+        "auditor.images",
+        "auditor.decoding",
+        "auditor.quality",
+        "auditor.preprocessing",
+        "auditor.store",
+        "reports.figures",
+        "reports.thumbnails",
+    },
+    "torch": {
+        "auditor.backbones",
+        "auditor.checkpoints",
+        "auditor.downloads",
+        "auditor.networks",
+        "auditor.embeddings",
+        "auditor.neighbours",
+    },
+    "torchvision": {"auditor.backbones", "auditor.checkpoints", "auditor.networks", "auditor.downloads"},
+    "safetensors": {"auditor.checkpoints"},
+    "faiss": {"auditor.neighbours"},
+    "cleanlab": {"auditor.scores"},
+    "openTSNE": {"auditor.projection"},
+    "bokeh": {"reports.figures"},
+    "jinja2": {"reports.page"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+    "platformdirs": {"cli"},
+}
+"""Where a library may be imported, in a module or in any module of a package."""
+
+
+def module_name(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(file: Path) -> set[str]:
+    """Full names of everything a file imports, also inside functions and for types."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file.name} imports relatively; use full names"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+FILES = {
+    module_name(file): file
+    for package in PACKAGES
+    for file in sorted((ROOT / package).rglob("*.py"))
+    if "sample_data" not in file.parts
+}
+
+
+def owner(name: str) -> str:
+    """The module of this project that an imported name belongs to, "" when it is none."""
+    while name and name not in FILES:
+        name = name.rpartition(".")[0]
+    return name
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_packages_depend_downward(module: str) -> None:
+    allowed = PACKAGES[: PACKAGES.index(module.split(".")[0]) + 1]
+    found = {name.split(".")[0] for name in imported(FILES[module])} & {*PACKAGES, "tests", "benchmarks"}
+    assert found <= set(allowed)
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if m.startswith("auditor.") and m != "auditor.sources"])
+def test_engine_imports_only_upward(module: str) -> None:
+    own = module.removeprefix("auditor.")
+    assert own in ORDER, f"{module} has no place in the order of the method yet"
+    for name in map(owner, imported(FILES[module])):
+        if name.startswith("auditor.") and name != "auditor.sources":
+            assert ORDER.index(name.removeprefix("auditor.")) < ORDER.index(own), f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_libraries_stay_at_home(module: str) -> None:
+    for name in imported(FILES[module]):
+        homes = AT_HOME.get(name.split(".")[0])
+        assert homes is None or any(f"{module}.".startswith(f"{home}.") for home in homes), name
+
+
+HEAVY = {"torch", "torchvision", "faiss", "cleanlab", "sklearn", "openTSNE", "bokeh", "pyarrow"}
+
+
+def loaded_after(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stdout.split())
+
+
+def test_heavy_libraries_wait_until_used() -> None:
+    assert not loaded_after("import auditor") & (HEAVY | {"numpy", "pandas"})
+    assert not loaded_after("import cli.main") & (HEAVY | {"numpy", "pandas"})
