@@ -40,7 +40,7 @@ KINDS: tuple[str, ...] = (
 """Finding kinds, highest precedence first."""
 
 QUALITY_FACTS: tuple[str, ...] = ("dark", "bright", "blurry", "low_information", "odd_shape")
-"""Quality scores kept for each image; in [0, 1], low = suspect (CleanVision's definitions)."""
+"""Quality scores kept for each image; in [0, 1], low = suspect (see `auditor.quality`)."""
 
 SIGNATURE_SIDE = 32
 """Side in pixels of the grey thumbnail kept for each image to confirm near copies."""
@@ -537,9 +537,9 @@ class Thresholds:
     near_copy_cosine: float = 0.85
     near_copy_pixels: float = 0.95
     dark: float = 0.32
-    bright: float = 0.05
-    blurry: float = 0.29
-    low_information: float = 0.30
+    bright: float = 0.12
+    blurry: float = 0.20
+    low_information: float = 0.06
     odd_shape: float = 0.35
     tiny_side_px: int = 16
     judged_groups: int = 3
