@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from auditor.errors import DataError
 from auditor.results import Bools, Dataset
 from auditor.sources.names import encode_name, examples, locate, plural
 from auditor.sources.options import ReadOptions
-from auditor.sources.rows import Source, make_dataset
+from auditor.sources.rows import Source, make_dataset, texts
 from auditor.sources.tables import ColumnNames, read_table
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -35,8 +34,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
 
 LISTED_FROM_ROWS = 8
 """A folder that fewer rows point into is asked for each file; it may hold millions of others."""
-
-_UNTIDY = re.compile(r"//|(?:^|/)\.{1,2}(?:/|$)")
 
 
 def read_manifest(file: Path, source: Source, options: ReadOptions) -> Dataset:
@@ -71,7 +68,7 @@ def _wanted_columns(options: ReadOptions) -> ColumnNames:
 
 def _settle_paths(rows: pd.DataFrame, source: Source, options: ReadOptions) -> pd.DataFrame:
     """Make paths relative to the root, moving the root where every path is absolute and outside of it."""
-    raw = rows["path"].tolist()
+    raw = texts(rows["path"])
     paths = _relative_paths(raw, source.root)
     outside = all(p.startswith("../") for p in paths if p)
     absolute = [p for p in raw if p.startswith("/")]
@@ -84,7 +81,12 @@ def _settle_paths(rows: pd.DataFrame, source: Source, options: ReadOptions) -> p
 def _relative_paths(paths: Sequence[str], root: Path) -> list[str]:
     here = os.path.abspath(root)  # noqa: PTH100 - Path.absolute keeps "..", resolve follows links
     roots = tuple(dict.fromkeys(p.rstrip("/") + "/" for p in (here, os.path.realpath(root))))
-    return [_relative_path(p, roots) if p.startswith("/") or _UNTIDY.search(p) else p for p in paths]
+    return [_relative_path(p, roots) if _is_untidy(p) else p for p in paths]
+
+
+def _is_untidy(path: str) -> bool:
+    """Cheap, and true for all that normpath would change but a slash at the end, which no file has."""
+    return path[:1] == "/" or "./" in path or "//" in path or path[-1:] == "."
 
 
 def _relative_path(path: str, roots: tuple[str, ...]) -> str:
@@ -106,7 +108,7 @@ def _drop_unknown(rows: pd.DataFrame, source: Source) -> pd.DataFrame:
     """Set aside rows without a path or whose file does not exist; DataError when none is left."""
     if not len(rows):
         return rows
-    paths = rows["path"].tolist()
+    paths = texts(rows["path"])
     known = _look_up(paths, source.root)
     if not known.any():
         first = next((p for p in rows["path"] if p), "")

@@ -29,6 +29,12 @@ class Source:
     images: bool = True
 
 
+def texts(column: pd.Series) -> list[str]:
+    """Return a column's values; pandas' own ``tolist`` takes 5 times as long on Arrow strings."""
+    values: list[str] = column.to_numpy(dtype=object).tolist()
+    return values
+
+
 def make_dataset(rows: pd.DataFrame, source: Source) -> Dataset:
     """Return the dataset of these rows, in their order.
 
@@ -117,17 +123,17 @@ def _untangle(rows: pd.DataFrame, shared: pd.DataFrame, source: Source) -> pd.Da
 
 def _suffixed(ids: pd.Series, shared: pd.DataFrame) -> list[str]:
     """Append #2, #3 .. to ids that stand twice, by label and not by position: order must not matter."""
-    taken = set(ids)
+    names = texts(ids)
+    taken = set(names)
     renamed: dict[int, str] = {}
     ordered = shared.sort_values(["id", "label", "domain", "split", "group"], kind="stable")
-    for row, name, count in zip(
-        ordered.index, ordered["id"], ordered.groupby("id").cumcount() + 1, strict=True
-    ):
-        if count == 1:
+    counts = ordered.groupby("id").cumcount().tolist()
+    for row, name, count in zip(ordered.index.tolist(), texts(ordered["id"]), counts, strict=True):
+        if count == 0:
             continue
-        number = int(count)
+        number = count + 1
         while (candidate := f"{name}#{number}") in taken:
             number += 1
         taken.add(candidate)
         renamed[row] = candidate
-    return [renamed.get(row, name) for row, name in zip(ids.index, ids, strict=True)]
+    return [renamed.get(row, name) for row, name in zip(ids.index.tolist(), names, strict=True)]

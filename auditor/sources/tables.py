@@ -25,6 +25,7 @@ TABLE_SUFFIXES: tuple[str, ...] = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", 
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _SNIFFED_CHARACTERS = 1 << 16
+_SPELLED = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 _BLOCK_BYTES = 1 << 26
 """pyarrow refuses a row longer than one block."""
 
@@ -235,7 +236,7 @@ def _read_jsonl(text: str, columns: ColumnNames, file: str) -> tuple[pd.DataFram
 
 def _parse_line(line: str, number: int, file: str) -> dict[str, Any]:
     try:
-        record = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+        record = _SPELLED.decode(line)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{file} line {number:,} is not JSON: {error}.") from error
     if not isinstance(record, dict):
