@@ -11,12 +11,12 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import numpy as np
 
 from auditor import __version__
-from auditor.backbones import Encoder, ResNetEncoder, load_encoder
+from auditor.backbones import Encoder
 from auditor.dataset import fingerprint, vector_rows
 from auditor.duplicates import find_duplicates
 from auditor.embeddings import embed
@@ -35,6 +35,7 @@ from auditor.results import (
     Finding,
     ImageFacts,
     LabelErrors,
+    Probabilities,
     Progress,
     Provenance,
     Scores,
@@ -44,7 +45,7 @@ from auditor.results import (
 )
 from auditor.scores import score_labels
 from auditor.separation import measure_separation
-from auditor.settings import AuditSettings, check_settings
+from auditor.settings import AuditSettings, check_settings, open_encoder
 from auditor.store import Store
 from auditor.user_arrays import align_predictions, read_features, read_ids, read_predictions
 
@@ -92,9 +93,10 @@ def run_audit(
         near = find_neighbours(vectors, facts.digest[rows_of(facts.ids, vectors.ids)])
     with log.stage("duplicates"):
         copies = find_duplicates(dataset, facts, vectors, near, bars)
-        _check_groups(dataset, copies, log)
+        _check_groups(dataset, copies)
     with log.stage("probabilities"):
         chances = estimate_probabilities(dataset, vectors, copies, bars, seed)
+        _name_unjudged(dataset, chances, log)
     with log.stage("scores"):
         scores = score_labels(dataset, vectors, near, copies, chances)
     with log.stage("separation"):
@@ -187,30 +189,8 @@ def _embed(
     return embed(dataset, encoder, store=store, workers=settings.workers, progress=progress)
 
 
-def open_encoder(settings: AuditSettings, warn: Callable[[str], None], progress: Progress) -> Encoder:
-    """Load the backbone that `settings` name, and hold it against an earlier audit's weights."""
-    encoder = load_encoder(
-        settings.backbone,
-        weights=settings.weights,
-        layer=settings.layer,
-        device=settings.device,
-        offline=settings.offline,
-        warn=warn,
-        progress=progress,
-    )
-    found = encoder.backbone.weights_sha256
-    if settings.expected_weights and found != settings.expected_weights:
-        raise DataError(
-            f"The earlier audit's weights have sha256 {settings.expected_weights[:12]}, those of "
-            f"{encoder.backbone.name} have {found[:12]}: the two audits would not compare."
-        )
-    if settings.batch_size is not None and isinstance(encoder, ResNetEncoder):
-        return replace(encoder, batch_size=settings.batch_size)
-    return encoder
-
-
-def _check_groups(dataset: Dataset, copies: Duplicates, log: _Log) -> None:
-    """Refuse data in which nothing can be left out, and name the classes that are too small to judge."""
+def _check_groups(dataset: Dataset, copies: Duplicates) -> None:
+    """Refuse data in which nothing can be left out."""
     groups = independent_groups(dataset, copies)
     counts = groups_per_class(groups, dataset.codes_of(copies.ids), len(dataset.classes))
     if (counts >= LEAST_GROUPS).sum() < 2:
@@ -219,6 +199,13 @@ def _check_groups(dataset: Dataset, copies: Duplicates, log: _Log) -> None:
             f"An audit needs at least two classes with {LEAST_GROUPS} independent pictures each (copies "
             f"count once), {dataset.name!r} has {(counts >= LEAST_GROUPS).sum()} ({sizes}): add pictures."
         )
+
+
+def _name_unjudged(dataset: Dataset, chances: Probabilities, log: _Log) -> None:
+    small = [name for name, judged in zip(dataset.classes, chances.judged, strict=True) if not judged]
+    if small:
+        named = ", ".join(small[:10]) + (", .." if len(small) > 10 else "")
+        log.warn(f"Too few independent pictures to judge the labels of {len(small)} classes: {named}.")
 
 
 def _provenance(

@@ -6,13 +6,15 @@ settings_like(folder, settings)  backbone, layer and thresholds of an earlier au
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from auditor.backbones import Encoder, ResNetEncoder, load_encoder
 from auditor.documents import read_thresholds
-from auditor.errors import UsageError
-from auditor.results import Thresholds
+from auditor.errors import DataError, UsageError
+from auditor.results import Progress, Thresholds
 from auditor.storage import read_document
 
 
@@ -93,3 +95,25 @@ def check_settings(settings: AuditSettings) -> None:
         raise UsageError(f"The batch size must be at least 1, got {settings.batch_size}.")
     if settings.workers < 0:
         raise UsageError(f"The number of workers must be 0 (one per core) or more, got {settings.workers}.")
+
+
+def open_encoder(settings: AuditSettings, warn: Callable[[str], None], progress: Progress) -> Encoder:
+    """Load the backbone that `settings` name, and hold it against an earlier audit's weights."""
+    encoder = load_encoder(
+        settings.backbone,
+        weights=settings.weights,
+        layer=settings.layer,
+        device=settings.device,
+        offline=settings.offline,
+        warn=warn,
+        progress=progress,
+    )
+    found = encoder.backbone.weights_sha256
+    if settings.expected_weights and found != settings.expected_weights:
+        raise DataError(
+            f"The earlier audit's weights have sha256 {settings.expected_weights[:12]}, those of "
+            f"{encoder.backbone.name} have {found[:12]}: the two audits would not compare."
+        )
+    if settings.batch_size is not None and isinstance(encoder, ResNetEncoder):
+        return replace(encoder, batch_size=settings.batch_size)
+    return encoder

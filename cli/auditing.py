@@ -12,10 +12,11 @@ from auditor.errors import OutputError, UsageError
 from auditor.results import Audit, Dataset
 from auditor.settings import AuditSettings, check_settings
 from auditor.storage import save
-from cli.progress import show_progress
+from cli.progress import print_warning, show_progress
 from cli.summary import describe_command, print_summary, summarise
 from cli.workspace import Workspace, check_target
-from reports import PageOptions, add_thumbnails, write_page
+from reports.page import PageOptions, write_page
+from reports.thumbnails import add_thumbnails
 
 PAGE = "report.html"
 
@@ -58,16 +59,11 @@ def run_request(request: Request) -> None:
 def _audit_into(folder: Path, dataset: Dataset, request: Request) -> Audit:
     with show_progress(request.quiet) as progress:
         audit = run_audit(dataset, request.settings, progress=progress, warn=print_warning)
+        audit = add_thumbnails(audit, request.limit_report, progress)
         progress("page", 0, 0)
-        audit = add_thumbnails(audit, request.limit_report)
         save(audit, folder)
         write_page(audit, folder / PAGE, PageOptions(limit=request.limit_report))
     return audit
-
-
-def print_warning(sentence: str) -> None:
-    """Print a warning on stderr."""
-    print(f"auditor: warning: {sentence}", file=sys.stderr)
 
 
 def default_out(data: Path) -> Path:

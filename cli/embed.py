@@ -36,13 +36,11 @@ def embed(
     offline: o.Offline = False,
 ) -> None:
     """Make the vectors only, for auditor run --store."""
-    from auditor.audit import open_encoder
     from auditor.dataset import ReadOptions, read_dataset
     from auditor.embeddings import run_embedding
-    from auditor.settings import AuditSettings, check_settings
+    from auditor.settings import AuditSettings, check_settings, open_encoder
     from auditor.store import Store
-    from cli.auditing import print_warning
-    from cli.progress import show_progress
+    from cli.progress import print_warning, show_progress
 
     settings = AuditSettings(
         backbone or "auto", weights, layer, device, offline=offline, batch_size=batch_size, workers=workers

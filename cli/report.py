@@ -24,7 +24,7 @@ Out = Annotated[
     ),
 ]
 ImageRoot = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--image-root",
         metavar="URL",
@@ -38,14 +38,14 @@ def report(
     audit: AuditFolder,
     out: Out = None,
     limit_report: o.LimitReport = 2000,
-    image_root: ImageRoot = "",
+    image_root: ImageRoot = None,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Write the page of an audit again."""
     from auditor.errors import OutputError
     from auditor.storage import load
-    from reports import PageOptions, write_page
+    from reports.page import PageOptions, write_page
 
     loaded = load(audit)
     page = out or audit / "report.html"

@@ -19,7 +19,8 @@ from auditor.storage import load, save
 HOSTILE = ("01", "None", "NA", "true", "__proto__", "=1+1", "</script><img src=x>", "\u202eabc", "a\nb")
 SAMPLE_COLUMNS = (
     "id, path, label, domain, split, group, readable, error, width, height, digest, embedding_row, "
-    "label_quality, clarity, typicality, suggested_label, suggested_probability, duplicate_group, finding, map_x, map_y"
+    "label_quality, clarity, typicality, suggested_label, suggested_probability, "
+    "duplicate_group, finding, map_x, map_y"
 )
 FINDING_COLUMNS = "finding_id, rank, kind, id, path, label, suggested_label, score, duplicate_group, reason"
 
