@@ -1,0 +1,207 @@
+"""The t-SNE map. The only file that imports Bokeh.
+
+One document with one figure, found by the page's script under these names:
+
+    plain, flagged     sources with x, y, code, color; flagged also line
+    focus, links       sources of the ring around the sample in question and of the lines to its neighbours
+    map                the figure; tools pan, lasso, box, tap, zoom, hover
+
+The ground is transparent and the colours are set by the script from the page's style sheet, so that light and
+dark both work. Nothing in the document is text from the dataset.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.points import GRID, PointsView
+
+MARGIN = 0.03
+STATIC_SIDE = 640
+"""Longer side in pixels of the picture of the map that stands in for it without JavaScript."""
+GREY = 0x8A8D93FF
+PALETTE = (0x1F6FEB, 0xD9480F, 0x667766, 0xEEBB66, 0x772299, 0x550000, 0x99AA22, 0xDD77BB)
+"""Eight hues that stay apart for all colour-vision deficiencies; --hue-0 to --hue-7 in page.css."""
+
+
+def bokeh_scripts() -> tuple[str, ...]:
+    """Return BokehJS as inline scripts: core and WebGL, nothing that a button or table would need."""
+    from bokeh.resources import Resources
+
+    return tuple(Resources(mode="inline", components=["bokeh", "bokeh-gl"], log_level="warn").js_raw)
+
+
+def map_document(points: PointsView, hues: Sequence[int]) -> dict[str, Any]:
+    """Return the map as a Bokeh document and its root, with ids that are the same every time.
+
+    Parameters
+    ----------
+    hues : for each class code its hue in `PALETTE`, or -1 for grey.
+    """
+    from bokeh.core.json_encoder import serialize_json
+    from bokeh.document import Document
+
+    document = Document(title="map")
+    document.add_root(_figure(points, hues))
+    plain = json.loads(serialize_json(document.to_json(deferred=False)))
+    return _with_stable_ids(plain)
+
+
+def _figure(points: PointsView, hues: Sequence[int]) -> Any:
+    from bokeh.models import Range1d
+    from bokeh.plotting import figure
+
+    pad = MARGIN * GRID
+    plot = figure(
+        name="map",
+        tools="",
+        toolbar_location=None,
+        output_backend="webgl",
+        sizing_mode="stretch_both",
+        x_range=Range1d(start=-pad, end=points.width + pad),
+        y_range=Range1d(start=-pad, end=points.height + pad),
+        background_fill_color=None,
+        border_fill_color=None,
+        outline_line_color=None,
+        min_border=0,
+        lod_threshold=None,
+    )
+    plot.axis.visible = False
+    plot.grid.visible = False
+    _draw(plot, points, hues)
+    plot.toolbar.active_drag = None
+    plot.toolbar.active_scroll = None
+    return plot
+
+
+def _draw(plot: Any, points: PointsView, hues: Sequence[int]) -> None:
+    from bokeh.models import ColumnDataSource
+
+    if points.density is not None:
+        cloud = ColumnDataSource({"image": [_cloud(points.density)]})
+        plot.image_rgba(image="image", source=cloud, x=0, y=0, dw=GRID, dh=GRID, level="underlay")
+    links = ColumnDataSource(
+        {k: np.zeros(0, dtype=np.uint16) for k in ("x0", "y0", "x1", "y1")}, name="links"
+    )
+    focus = ColumnDataSource({k: np.zeros(0, dtype=np.uint16) for k in ("x", "y")}, name="focus")
+    plain = ColumnDataSource(_columns(points.plain_x, points.plain_y, points.plain_codes, hues), name="plain")
+    flagged = ColumnDataSource(
+        _columns(points.flagged_x, points.flagged_y, points.flagged_codes, hues), name="flagged"
+    )
+    flagged.data["line"] = np.full(len(points.flagged_x), GREY, dtype=np.uint32)
+    dots = plot.scatter("x", "y", source=plain, size=_dot_size(len(points.plain_x)), name="dots")
+    dots.glyph.update(marker="circle", fill_color="color", line_color=None)
+    lines = plot.segment("x0", "y0", "x1", "y1", source=links, name="lines")
+    lines.glyph.update(line_width=1.2, line_color="#888888")
+    diamonds = plot.scatter(
+        "x", "y", source=flagged, size=_diamond_size(len(points.flagged_x)), name="diamonds"
+    )
+    diamonds.glyph.update(marker="diamond", fill_color="color", line_color="line", line_width=1.3)
+    ring = plot.scatter("x", "y", source=focus, size=22, name="ring")
+    ring.glyph.update(marker="circle", fill_color=None, line_color="#888888", line_width=2.5)
+    for renderer in (dots, diamonds):
+        renderer.nonselection_glyph = None
+        renderer.selection_glyph = None
+    plot.add_tools(*_tools([dots, diamonds]))
+
+
+def _tools(renderers: list[Any]) -> list[Any]:
+    from bokeh.models import (
+        BoxSelectTool,
+        HoverTool,
+        LassoSelectTool,
+        PanTool,
+        ResetTool,
+        TapTool,
+        WheelZoomTool,
+    )
+
+    return [
+        PanTool(name="pan"),
+        LassoSelectTool(name="lasso", renderers=renderers, continuous=False),
+        BoxSelectTool(name="box", renderers=renderers, continuous=False),
+        WheelZoomTool(name="wheel"),
+        TapTool(name="tap", renderers=renderers),
+        HoverTool(name="hover", renderers=renderers, tooltips=None),
+        ResetTool(name="reset"),
+    ]
+
+
+def _columns(x: NDArray[Any], y: NDArray[Any], codes: NDArray[Any], hues: Sequence[int]) -> dict[str, Any]:
+    narrow = codes.astype(np.uint8) if len(hues) <= 256 else codes
+    return {"x": x, "y": y, "code": narrow, "color": _colours(codes, hues)}
+
+
+def _colours(codes: NDArray[Any], hues: Sequence[int]) -> NDArray[np.uint32]:
+    """Return one 0xRRGGBBAA number for each point."""
+    table = np.array([(PALETTE[h] << 8 | 0xFF) if h >= 0 else GREY for h in hues] or [GREY], dtype=np.uint32)
+    return np.asarray(table[codes], dtype=np.uint32)
+
+
+def _dot_size(count: int) -> float:
+    """Return the diameter in pixels: readable on 100 points, no solid mass on 50,000."""
+    return float(np.clip(7.5 - 1.1 * np.log10(max(count, 1)), 2.5, 6))
+
+
+def _diamond_size(count: int) -> float:
+    return float(np.clip(15 - 2.2 * np.log10(max(count, 1)), 7, 12))
+
+
+def _cloud(density: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Return the density as grey of growing opacity, in Bokeh's 0xAABBGGRR order."""
+    alpha = (density.astype(np.uint32) * 3) // 5
+    return np.asarray((alpha << 24) | 0x938D8A, dtype=np.uint32)
+
+
+def _with_stable_ids(document: dict[str, Any]) -> dict[str, Any]:
+    """Replace Bokeh's running ids by numbers in order of appearance: same audit, same bytes."""
+    names: dict[str, str] = {}
+
+    def walk(node: Any) -> Any:
+        if isinstance(node, list):
+            return [walk(child) for child in node]
+        if isinstance(node, dict):
+            return {key: name(value) if key == "id" else walk(value) for key, value in node.items()}
+        return node
+
+    def name(value: Any) -> Any:
+        if isinstance(value, str) and re.fullmatch(r"p\d+", value):
+            return names.setdefault(value, f"m{len(names)}")
+        return walk(value)
+
+    return dict(walk(document))
+
+
+def static_map(points: PointsView, hues: Sequence[int]) -> bytes:
+    """Return the map as a WebP picture on a transparent ground; flagged samples are ringed diamonds."""
+    from PIL import Image, ImageDraw
+
+    scale = STATIC_SIDE / (max(points.width, points.height, 1) * (1 + 2 * MARGIN))
+    pad = MARGIN * max(points.width, points.height) * scale
+    size = (round(points.width * scale + 2 * pad) + 1, round(points.height * scale + 2 * pad) + 1)
+    picture = Image.new("RGBA", size, (0, 0, 0, 0))
+    draw = ImageDraw.Draw(picture)
+
+    def places(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
+        return np.stack([x * scale + pad, size[1] - 1 - (y * scale + pad)], axis=1)
+
+    dot, half = _dot_size(len(points.plain_x)) / 2, _diamond_size(len(points.flagged_x)) / 2
+    colours = _colours(points.plain_codes, hues)
+    for (x, y), colour in zip(places(points.plain_x, points.plain_y).tolist(), colours.tolist(), strict=True):
+        draw.ellipse((x - dot, y - dot, x + dot, y + dot), fill=f"#{colour:08x}")
+    colours = _colours(points.flagged_codes, hues)
+    for (x, y), colour in zip(
+        places(points.flagged_x, points.flagged_y).tolist(), colours.tolist(), strict=True
+    ):
+        corners = [(x, y - half), (x + half, y), (x, y + half), (x - half, y)]
+        draw.polygon(corners, fill=f"#{colour:08x}", outline="#808080ff")
+    out = io.BytesIO()
+    picture.save(out, "WEBP", quality=70, method=4)
+    return out.getvalue()

@@ -1,0 +1,199 @@
+"""Write the page: one HTML file that asks for nothing from outside.
+
+    view (what it says) + pictures + map document  ->  template  ->  report.html
+
+The content policy names every script by its hash, so nothing else can run, whatever a class is called.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from auditor.errors import UsageError
+from auditor.results import Audit
+from reports import figures, payload, selection, thumbnails, wording
+from reports.terms import TERMS
+from reports.thumbnails import PictureSet
+from reports.view import PageView, make_view
+
+HERE = Path(__file__).parent
+SCRIPTS = (
+    "base.js", "pictures.js", "map.js", "card.js", "gallery.js", "pairs.js", "tables.js", "main.js",
+)  # fmt: skip
+"""In the order they build on each other; together they are one module."""
+HUES = 8
+PAIR_ROWS = 200
+"""Rows of the table of pairs; the others stand in audit.json."""
+
+
+@dataclass(frozen=True)
+class PageOptions:
+    """How the page is made.
+
+    limit : findings on it, shared out by kind.
+    image_root : where the originals lie: a web address, or a path relative to the page; cards link there.
+    picture_budget : bytes of all pictures together before base64.
+    """
+
+    limit: int = selection.DEFAULT_LIMIT
+    image_root: str | None = None
+    picture_budget: int = thumbnails.PICTURE_BUDGET
+
+
+@dataclass(frozen=True)
+class PageSummary:
+    """What was written. `left_out` says in sentences what the page does not show."""
+
+    path: Path
+    bytes: int
+    findings: int
+    findings_shown: int
+    pictures: int
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Script:
+    text: Markup
+    module: bool
+
+
+def write_page(audit: Audit, path: Path, options: PageOptions = PageOptions()) -> PageSummary:
+    """Write the page of an audit as one self-contained HTML file.
+
+    The same audit and options give the same bytes.
+
+    Raises
+    ------
+    UsageError
+        If `options.image_root` is no web address and no relative path.
+    """
+    root = _checked_root(options.image_root)
+    view = make_view(audit, options.limit)
+    wanted = [sample.id for sample in view.samples] if view.has_images else []
+    pictures = thumbnails.page_pictures(audit, wanted, options.picture_budget)
+    left_out = _left_out(view, pictures)
+    text = render_page(view, pictures, root, left_out)
+    data = text.encode("utf-8", "replace")
+    path.write_bytes(data)
+    return PageSummary(
+        path, len(data), view.total_findings, len(view.cards), len(pictures.pictures), tuple(left_out)
+    )
+
+
+def render_page(view: PageView, pictures: PictureSet, root: str, left_out: Sequence[str]) -> str:
+    """Return the page's HTML."""
+    hues = class_hues(view)
+    has_map = len(view.points.plain_ids) + len(view.points.flagged_ids) > 0
+    data, texts = payload.page_data(view, hues, pictures.pictures, root)
+    blocks = [payload.data_block("page-data", data), payload.picture_block(texts)]
+    scripts = [_Script(_raw(text), False) for text in figures.bokeh_scripts()] if has_map else []
+    scripts.append(
+        _Script(_raw("\n".join((HERE / "static" / name).read_text("utf-8") for name in SCRIPTS)), True)
+    )
+    if has_map:
+        blocks.append(payload.data_block("map-data", figures.map_document(view.points, hues)))
+    return _template().render(
+        view=view,
+        csp=_policy(scripts),
+        style=_raw((HERE / "static" / "page.css").read_text("utf-8")),
+        version=dict(view.explained.footer)["auditor"],
+        blocks=blocks,
+        scripts=scripts,
+        terms=TERMS,
+        has_pictures=bool(pictures.pictures),
+        not_shown=left_out,
+        pair_rows=view.pairs[:PAIR_ROWS],
+        map_shape=_map_shape(view),
+        map_alternative=_map_alternative(view),
+        static_map=_data_url(figures.static_map(view.points, hues)) if has_map else "",
+    )
+
+
+def class_hues(view: PageView) -> list[int]:
+    """Return each class's hue, -1 for grey: the classes of the worst pairs first, at most eight."""
+    hues = [-1] * len(view.class_names)
+    codes = [code for pair in view.pairs for code in (pair.a, pair.b)]
+    if len(hues) <= HUES:
+        codes += range(len(hues))
+    for hue, code in enumerate(list(dict.fromkeys(codes))[:HUES]):
+        hues[code] = hue
+    return hues
+
+
+def _left_out(view: PageView, pictures: PictureSet) -> list[str]:
+    lines = [view.not_shown] if view.not_shown else []
+    if view.has_images and not pictures.pictures and view.samples:
+        lines.append("There are no pictures in this audit: it was made or stored without thumbnails.")
+    elif view.has_images and pictures.missing:
+        lines.append(
+            f"{wording.plural(pictures.missing, 'picture is', 'pictures are')} not here: the file does not open "
+            f"or was not stored."
+        )
+    if pictures.shrunk < 1:
+        lines.append(f"Pictures were made smaller ({pictures.shrunk:.0%}) to keep this page small.")
+    return lines
+
+
+def _checked_root(root: str | None) -> str:
+    if root is None:
+        return ""
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", root)
+    if scheme and scheme[1].lower() not in ("http", "https", "file"):
+        raise UsageError(
+            f"The image root {root!r} starts with {scheme[0]!r}; use http:, https:, file: or a relative path."
+        )
+    return root if root.endswith("/") else f"{root}/"
+
+
+def _map_shape(view: PageView) -> str:
+    """Return width / height of the map's frame: true to the map, but never a thin strip."""
+    return f"{min(1.3, max(0.9, view.points.width / max(view.points.height, 1))):.3f}"
+
+
+def _map_alternative(view: PageView) -> str:
+    flagged = len(view.points.flagged_ids)
+    samples = wording.plural(len(view.points.plain_ids) + flagged, "sample", "samples")
+    classes = wording.plural(len(view.class_names), "class", "classes")
+    rest = "Everything on it is also in the findings and tables."
+    return f"Map of {samples} in {classes}, {wording.number(flagged)} of them flagged. {rest}"
+
+
+def _policy(scripts: Sequence[_Script]) -> str:
+    hashes = [base64.b64encode(hashlib.sha256(s.text.encode()).digest()).decode() for s in scripts]
+    allowed = " ".join(f"'sha256-{h}'" for h in hashes)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
+        f"base-uri 'none'; form-action 'none'"
+    )
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.jinja")
+
+
+def _raw(text: str) -> Markup:
+    """Mark our own files and BokehJS as safe; they hold nothing from the dataset."""
+    return Markup(text)
+
+
+def _data_url(data: bytes) -> str:
+    return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
+
+
+__all__ = ["PageOptions", "PageSummary", "write_page"]

@@ -1,0 +1,104 @@
+"""The map's points as whole numbers: 0 to 65,535 on both axes, one scale for both, so that shapes stay true.
+
+plain     unflagged samples: all, or above `DRAWN_LIMIT` a sample of them that is fair to every class
+flagged   every flagged sample, never left out; `cards` says which cards of the page ask about it
+density   (h, w) uint8 picture of all points, only where the plain points are a sample
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.results import Audit, Finding, Floats, Ids
+
+DRAWN_LIMIT = 50_000
+"""More WebGL points than this make every gesture slow."""
+DENSITY_SIDE = 256
+GRID = 65_535
+
+UInts = NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class PointsView:
+    """See the module docstring; `codes` are class codes, `width` and `height` the used part of the grid."""
+
+    plain_ids: Ids
+    plain_x: UInts
+    plain_y: UInts
+    plain_codes: UInts
+    flagged_ids: Ids
+    flagged_x: UInts
+    flagged_y: UInts
+    flagged_codes: UInts
+    cards: tuple[tuple[int, ...], ...]
+    density: NDArray[np.uint8] | None
+    width: int
+    height: int
+    caption: str
+    left_out: str
+
+
+def points_view(audit: Audit, shown: Sequence[Finding]) -> PointsView:
+    """Return the points of the map, the flagged ones apart."""
+    ids, codes = audit.map.ids, audit.dataset.codes_of(audit.map.ids).astype(np.uint16)
+    x, y, width, height = _on_grid(audit.map.positions)
+    flagged_ids = {i for finding in audit.findings for i in finding.ids}
+    flagged = np.array([i in flagged_ids for i in ids], dtype=bool)
+    plain = _fair_sample(np.flatnonzero(~flagged), codes, DRAWN_LIMIT)
+    asked: dict[str, list[int]] = {}
+    for number, finding in enumerate(shown):
+        for i in finding.ids:
+            asked.setdefault(i, []).append(number)
+    sampled = len(plain) < int((~flagged).sum())
+    return PointsView(
+        ids[plain], x[plain], y[plain], codes[plain],
+        ids[flagged], x[flagged], y[flagged], codes[flagged],
+        cards=tuple(tuple(asked.get(i, ())) for i in ids[flagged]),
+        density=_density(x, y) if sampled else None,
+        width=width,
+        height=height,
+        caption=_caption(audit),
+        left_out=_left_out(len(plain), int((~flagged).sum())) if sampled else "",
+    )  # fmt: skip
+
+
+def _on_grid(positions: Floats) -> tuple[UInts, UInts, int, int]:
+    if not len(positions):
+        empty = np.zeros(0, dtype=np.uint16)
+        return empty, empty, GRID, GRID
+    low = positions.min(axis=0).astype(np.float64)
+    span = np.maximum(positions.max(axis=0) - low, 1e-9)
+    scaled = np.rint((positions - low) / span.max() * GRID).astype(np.uint16)
+    return scaled[:, 0], scaled[:, 1], int(scaled[:, 0].max()), int(scaled[:, 1].max())
+
+
+def _fair_sample(rows: NDArray[np.int64], codes: UInts, limit: int) -> NDArray[np.int64]:
+    """Keep every n-th row of each class, so that each keeps its share; the same rows every time."""
+    if len(rows) <= limit:
+        return rows
+    ordered = rows[np.argsort(codes[rows], kind="stable")]
+    picked = ordered[np.linspace(0, len(ordered) - 1, limit).astype(np.int64)]
+    return np.sort(picked)
+
+
+def _density(x: UInts, y: UInts) -> NDArray[np.uint8]:
+    """Return how many samples lie in each cell, on a logarithmic scale from 0 to 255, bottom row first."""
+    edges = np.linspace(0, GRID + 1, DENSITY_SIDE + 1)
+    counts, _, _ = np.histogram2d(y, x, bins=[edges, edges])
+    tone = np.log1p(counts)
+    return np.asarray(np.rint(255 * tone / tone.max()), dtype=np.uint8)
+
+
+def _caption(audit: Audit) -> str:
+    if not len(audit.map.ids):
+        return "There is no map: no sample could be embedded."
+    return f"Trust {audit.map.trustworthiness:.2f}"
+
+
+def _left_out(drawn: int, total: int) -> str:
+    return f"{drawn:,} of {total:,} unflagged samples are drawn; the grey cloud under them counts all."

@@ -1,0 +1,97 @@
+// The page's data, small helpers to build elements, and the state that all parts share.
+// Text from the dataset reaches the page through textContent only.
+
+async function readBlock(id) {
+  const block = document.getElementById(id);
+  if (!block) return null;
+  if (block.dataset.encoding !== "gzip") return JSON.parse(block.textContent);
+  const bytes = Uint8Array.from(atob(block.textContent), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+const data = await readBlock("page-data");
+const { classes, cards, pairs, samples, kinds } = data;
+const kindByName = new Map(kinds.map((kind) => [kind[0], { name: kind[1], found: kind[2], shown: kind[3], score: kind[4] }]));
+
+const byId = (id) => document.getElementById(id);
+const count = (n) => n.toLocaleString("en-US");
+
+// make("p", {class: "soft"}, "text", otherElement, ...)
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === false || value == null) continue;
+    if (key === "onclick") element.addEventListener("click", value);
+    else element.setAttribute(key, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child != null && child !== ""));
+  return element;
+}
+
+const bdi = (text, extra = "") => make("bdi", { class: `name ${extra}`.trim(), title: text }, text);
+
+// A technical word that explains itself on focus, tap or hover.
+function term(word, key) {
+  return make("span", { class: "term", tabindex: "0" }, word, make("span", { class: "tip", role: "tooltip" }, data.terms[key]));
+}
+
+// What is chosen. kind "" = all; pair, code -1 = none; picked null = no area on the map, else a set of card numbers.
+const state = { kind: "", pair: -1, code: -1, picked: null, card: cards.length ? 0 : -1, area: 0 };
+const listeners = [];
+
+// Parts register here and redraw themselves when the state changes.
+const onChange = (listener) => listeners.push(listener);
+
+function change(changes) {
+  const before = { ...state };
+  Object.assign(state, changes);
+  const list = visibleCards();
+  if (list.length && !list.includes(state.card)) state.card = list[0];
+  for (const listener of listeners) listener(before);
+}
+
+// Classes a card is about: the labels of its members and the suggestion.
+const classesOf = cards.map((card) => {
+  const codes = new Set(card.members.map(([sample]) => samples.label[sample]));
+  if (card.suggested >= 0) codes.add(card.suggested);
+  return codes;
+});
+
+function visibleCards(except = "") {
+  const pair = state.pair >= 0 ? pairs[state.pair] : null;
+  const list = [];
+  for (let number = 0; number < cards.length; number++) {
+    if (state.kind && except !== "kind" && cards[number].kind !== state.kind) continue;
+    if (pair && !(classesOf[number].has(pair.a) && classesOf[number].has(pair.b))) continue;
+    if (state.code >= 0 && !classesOf[number].has(state.code)) continue;
+    if (state.picked && !state.picked.has(number)) continue;
+    list.push(number);
+  }
+  return list;
+}
+
+const filtered = () => state.kind !== "" || state.pair >= 0 || state.code >= 0 || state.picked !== null;
+
+// Which hue each class has now: one number for each code, -1 = grey. A chosen pair or class stands alone.
+function currentHues() {
+  const chosen = state.pair >= 0 ? [pairs[state.pair].a, pairs[state.pair].b] : state.code >= 0 ? [state.code] : null;
+  if (!chosen) return data.hues;
+  const hues = new Array(classes.length).fill(-1);
+  const own = chosen.every((code) => data.hues[code] >= 0);
+  chosen.forEach((code, place) => { hues[code] = own ? data.hues[code] : place; });
+  return hues;
+}
+
+const hueStyle = (hue) => (hue >= 0 ? `--hue:var(--hue-${hue})` : null);
+const dot = (code) => make("i", { class: "dot", style: hueStyle(currentHues()[code]), "data-code": code });
+
+// Dots keep their colour in step with the map.
+onChange(() => {
+  const hues = currentHues();
+  for (const element of document.querySelectorAll("[data-code].dot, [data-code].part")) {
+    const style = hueStyle(hues[Number(element.dataset.code)]);
+    if (style) element.setAttribute("style", style + (element.dataset.width ? `;width:${element.dataset.width}` : ""));
+    else element.setAttribute("style", element.dataset.width ? `width:${element.dataset.width}` : "");
+  }
+});

@@ -1,0 +1,68 @@
+// Put the parts together, listen to keys, place the explanations.
+
+const finder = byId("find-class");
+byId("class-list").append(...classes.map((name) => make("option", { value: name })));
+
+function findClass() {
+  const text = finder.value;
+  let code = classes.indexOf(text);
+  if (code < 0 && text.trim()) {
+    const low = text.trim().toLowerCase();
+    code = classes.findIndex((name) => name.toLowerCase() === low);
+    if (code < 0) code = classes.findIndex((name) => name.toLowerCase().startsWith(low));
+    if (code < 0) code = classes.findIndex((name) => name.toLowerCase().includes(low));
+  }
+  finder.setAttribute("aria-invalid", String(Boolean(text.trim()) && code < 0));
+  if (code !== state.code) change({ code, pair: -1 });
+}
+finder.addEventListener("input", findClass);
+onChange(() => { if (state.code < 0 && document.activeElement !== finder) finder.value = ""; });
+
+const inTextField = (element) => element.closest("input, textarea, select, [contenteditable]") !== null;
+
+function moveInChips(by) {
+  const chips = [...byId("chips").children];
+  const place = chips.indexOf(document.activeElement) + by;
+  chips[(place + chips.length) % chips.length].focus();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || inTextField(event.target)) return;
+  const inChips = byId("chips").contains(event.target);
+  const inGallery = gallery.contains(event.target);
+  const inTable = event.target.closest(".scroll, footer") !== null;
+  if (event.key === "Escape") {
+    if (document.activeElement?.classList.contains("term")) document.activeElement.blur();
+    else if (filtered()) clearAll();
+  } else if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
+    if (inTable) return;
+    const by = event.key === "ArrowRight" ? 1 : -1;
+    if (inChips) moveInChips(by);
+    else step(by);
+  } else if (inGallery && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+    step(event.key === "ArrowDown" ? columns() : -columns());
+  } else return;
+  event.preventDefault();
+});
+
+// Explanations stand by their word, inside the window.
+function placeTip(event) {
+  const word = event.target.closest?.(".term");
+  if (!word || innerWidth < 700) return;
+  const tip = word.querySelector(".tip");
+  const box = word.getBoundingClientRect();
+  tip.classList.add("placed");
+  tip.style.left = `${Math.max(8, Math.min(box.left, innerWidth - tip.offsetWidth - 8))}px`;
+  const below = box.bottom + 6;
+  tip.style.top = `${below + tip.offsetHeight > innerHeight ? box.top - tip.offsetHeight - 6 : below}px`;
+}
+document.addEventListener("focusin", placeTip);
+document.addEventListener("pointerover", placeTip);
+
+showCard();
+drawChips();
+statusLine();
+drawGallery();
+drawPairs();
+change({});
+startMap();

@@ -1,0 +1,47 @@
+// Pictures lie in one long text and become Blob URLs when they come near the screen.
+
+const pictureText = byId("pictures").textContent;
+const pictureUrls = new Map();
+const SMALL_PX = 112; // pictures with no longer side than this show their own pixels
+const ENLARGE = 2; // how often a small picture may be enlarged
+const LEAST_PX = 112; // except that tiny ones may always reach this
+
+function pictureUrl(sample) {
+  if (!pictureUrls.has(sample)) {
+    const [start, length] = samples.picture[sample];
+    const bytes = Uint8Array.from(atob(pictureText.slice(start, start + length)), (c) => c.charCodeAt(0));
+    pictureUrls.set(sample, URL.createObjectURL(new Blob([bytes], { type: "image/webp" })));
+  }
+  return pictureUrls.get(sample);
+}
+
+function load(image) {
+  image.src = pictureUrl(Number(image.dataset.sample));
+  nearScreen.unobserve(image);
+}
+
+const nearScreen = new IntersectionObserver(
+  (entries) => entries.forEach((entry) => entry.isIntersecting && load(entry.target)),
+  { rootMargin: "300px" },
+);
+
+const describe = (sample) => `${samples.id[sample]}, labelled ${classes[samples.label[sample]]}`;
+
+// A frame around the whole picture, or a plain word where there is none.
+function frame(sample, { now = false, alt = describe(sample) } = {}) {
+  const spot = samples.picture[sample];
+  if (!spot) return make("span", { class: "frame" }, make("span", { class: "absent" }, data.hasImages ? "no picture" : ""));
+  const [, , width, height] = spot;
+  const image = make("img", { alt, "data-sample": sample, width, height, draggable: "false" });
+  const longer = Math.max(width, height);
+  const times = Math.max(ENLARGE, LEAST_PX / longer);
+  image.style.width = `${Math.round(width * times)}px`;
+  image.style.height = `${Math.round(height * times)}px`;
+  if (longer <= SMALL_PX) image.classList.add("pixels");
+  if (now) load(image);
+  else nearScreen.observe(image);
+  return make("span", { class: "frame" }, image);
+}
+
+const hasPicture = (sample) => Boolean(samples.picture[sample]);
+const withPictures = document.body.classList.contains("with-pictures");

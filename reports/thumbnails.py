@@ -1,0 +1,162 @@
+"""Which pictures at which size fit the page's budget; what was left out is said.
+
+    flagged samples    up to 384 px, shrinking to 160 px at 2,000 findings
+    typical pictures   six for each class, 96 px
+    pair examples      six for each direction of the pairs listed, 96 px
+    neighbours         five for each finding, 64 px
+
+A sample has one picture, the largest of its parts. The page counts them in base64, a third larger.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from auditor.results import Audit, Progress, Thumbnail, no_progress, rows_of
+from reports import selection
+
+FLAGGED_SIDE_MAX, FLAGGED_SIDE_MIN = 384, 160
+NEIGHBOUR_SIDE, EXAMPLE_SIDE = 64, 96
+MANY_FINDINGS = 2000
+"""From here on flagged pictures have their smallest planned side."""
+FEW_FINDINGS = 300
+"""Up to here they have their largest."""
+PICTURE_BUDGET = 12_500_000
+"""Bytes of all pictures before base64: 20 MB of page less script, map and texts."""
+SIDE_FLOOR = 24
+"""No picture is made smaller than this, whatever the budget."""
+SHRINK_ROUNDS = 6
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """The pictures of one page; `shrunk` is the factor their sides were multiplied with, 1 = as planned."""
+
+    pictures: Mapping[str, Thumbnail]
+    missing: int
+    shrunk: float
+
+
+def planned_sides(audit: Audit, limit: int = selection.DEFAULT_LIMIT) -> dict[str, int]:
+    """Return the longer side in pixels of every picture the page shows, by sample id."""
+    shown = selection.choose_findings(audit.findings, limit)
+    sides: dict[str, int] = {}
+
+    def want(ids: Iterable[str], side: int) -> None:
+        for i in ids:
+            sides[i] = max(side, sides.get(i, 0))
+
+    members = [i for finding in shown for i in finding.ids[: selection.MEMBERS_SHOWN]]
+    want(members, _flagged_side(len(members)))
+    group_of = selection.group_index(audit)
+    for finding in shown:
+        want((i for i, _ in selection.distinct_neighbours(finding, group_of)), NEIGHBOUR_SIDE)
+    for ids in selection.typical_ids(audit):
+        want(ids, EXAMPLE_SIDE)
+    confusions = selection.Confusions(audit)
+    for pair in audit.separation.pairs[: selection.PAIRS_LISTED]:
+        want(confusions.examples(pair.a, pair.b), EXAMPLE_SIDE)
+        want(confusions.examples(pair.b, pair.a), EXAMPLE_SIDE)
+    return sides
+
+
+def add_thumbnails(
+    audit: Audit, limit: int = selection.DEFAULT_LIMIT, progress: Progress = no_progress
+) -> Audit:
+    """Return the audit with the pictures its page needs, decoded from the original files.
+
+    Files that do not open (any more) get none; the page shows a placeholder. Sides shrink until the
+    pictures fit the page's budget.
+    """
+    if not audit.dataset.has_images:
+        return audit
+    readable = set(audit.facts.ids[audit.facts.readable])
+    sides = {i: side for i, side in planned_sides(audit, limit).items() if i in readable}
+    rows = dict(zip(sides, rows_of(audit.dataset.ids, list(sides)).tolist(), strict=True)) if sides else {}
+
+    def make(sample_id: str) -> Thumbnail | None:
+        return _encode_original(audit, rows[sample_id], sides[sample_id])
+
+    made = _in_threads(make, list(sides), lambda done, total: progress("thumbnails", done, total))
+    pictures = {i: t for i, t in zip(sides, made, strict=True) if t is not None}
+    return replace(audit, thumbnails=fit_budget(pictures)[0])
+
+
+def page_pictures(audit: Audit, wanted: Iterable[str], budget: int = PICTURE_BUDGET) -> PictureSet:
+    """Return the stored pictures of the samples that the page names, shrunk where they pass the budget."""
+    wanted = list(wanted)
+    there = {i: audit.thumbnails[i] for i in wanted if i in audit.thumbnails}
+    pictures, shrunk = fit_budget(there, budget)
+    return PictureSet(pictures, len(wanted) - len(there), shrunk)
+
+
+def fit_budget(
+    pictures: Mapping[str, Thumbnail], budget: int = PICTURE_BUDGET
+) -> tuple[dict[str, Thumbnail], float]:
+    """Return the pictures, all made smaller by one factor where together they pass `budget` bytes."""
+    fitted, factor = dict(pictures), 1.0
+    for _ in range(SHRINK_ROUNDS):
+        total = sum(len(t.data) for t in fitted.values())
+        if total <= budget:
+            break
+        # Bytes fall more slowly than the area, hence the exponent below that of a square root.
+        factor *= (budget / total) ** 0.6
+        smaller = _in_threads(lambda t, f=factor: _shrink(t, f), list(pictures.values()))
+        fitted = dict(zip(pictures, smaller, strict=True))
+    return fitted, factor
+
+
+def _flagged_side(count: int) -> int:
+    """Return the side of flagged pictures: their common area stays about the same between the two ends."""
+    if count <= FEW_FINDINGS:
+        return FLAGGED_SIDE_MAX
+    side: float = FLAGGED_SIDE_MAX * (FEW_FINDINGS / count) ** _SIDE_EXPONENT
+    return max(FLAGGED_SIDE_MIN, round(side))
+
+
+_SIDE_EXPONENT = float(np.log(FLAGGED_SIDE_MAX / FLAGGED_SIDE_MIN) / np.log(MANY_FINDINGS / FEW_FINDINGS))
+
+
+def _encode_original(audit: Audit, row: int, side: int) -> Thumbnail | None:
+    from auditor.dataset import file_path
+    from auditor.errors import AuditError
+    from auditor.images import decode_rgb, encode_thumbnail, read_file
+
+    try:
+        rgb = decode_rgb(read_file(file_path(audit.dataset, row)))
+    except (AuditError, OSError):
+        return None
+    return encode_thumbnail(rgb, side)
+
+
+def _shrink(thumbnail: Thumbnail, factor: float) -> Thumbnail:
+    from PIL import Image
+
+    from auditor.images import encode_thumbnail
+
+    side = max(SIDE_FLOOR, round(max(thumbnail.width, thumbnail.height) * factor))
+    with Image.open(io.BytesIO(thumbnail.data)) as picture:
+        return encode_thumbnail(np.asarray(picture.convert("RGB")), side)
+
+
+def _in_threads(
+    work: Callable[[str], _T] | Callable[[Thumbnail], _T],
+    items: list[str] | list[Thumbnail],
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> list[_T]:
+    """Return the results in the order of the items; decoders release the interpreter's lock."""
+    results: list[_T] = []
+    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
+        for result in pool.map(work, items):
+            results.append(result)
+            tell(len(results), len(items))
+    return results
