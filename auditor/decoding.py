@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,21 +47,22 @@ _CONTENTS: tuple[tuple[str, str], ...] = (
     (r"PK\x03\x04", "a ZIP archive"),
     (r"\x1f\x8b", "a gzip archive"),
     (r"....ftyp(heic|heix|mif1|msf1)", "a HEIC picture, which needs converting to JPEG or PNG"),
-    (r"....ftyp", "a video"),
+    (r"....ftyp(?!avi[fs])", "a video"),
     (r"\x1aE\xdf\xa3|RIFF....AVI ", "a video"),
     (r"8BPS", "a Photoshop document"),
     (r"version https://git-lfs", "a Git LFS pointer: the picture itself was not fetched"),
     (r"\s*[\[{]", "a JSON text"),
     (r"\x00+$", "nothing but zero bytes"),
 )
-_PICTURES: tuple[tuple[bytes, str], ...] = (
-    (b"\xff\xd8", "JPEG"),
-    (b"\x89PNG", "PNG"),
-    (b"GIF8", "GIF"),
-    (b"RIFF", "WebP"),
-    (b"BM", "BMP"),
-    (b"II*\x00", "TIFF"),
-    (b"MM\x00*", "TIFF"),
+_PICTURES: tuple[tuple[str, str], ...] = (
+    (r"\xff\xd8", "JPEG"),
+    (r"\x89PNG", "PNG"),
+    (r"GIF8", "GIF"),
+    (r"RIFF....WEBP", "WebP"),
+    (r"BM", "BMP"),
+    (r"II\*\x00|MM\x00\*", "TIFF"),
+    (r"....ftypavi[fs]", "AVIF"),
+    (r"....jP  ", "JPEG 2000"),
 )
 _HEAD_BYTES = 1024
 
@@ -148,22 +149,23 @@ def _describe(data: bytes, name: str) -> str:
     for pattern, what in _CONTENTS:
         if re.match(pattern, head, re.IGNORECASE | re.DOTALL):
             return f"{named} {what}"
-    for magic, what in _PICTURES:
-        if data.startswith(magic):
+    for pattern, what in _PICTURES:
+        if re.match(pattern, head, re.DOTALL):
             return f"starts like a {what} picture, but its header is damaged or cut off"
     return f"{named} not a picture in a known format"
 
 
 def _damage(error: Exception) -> str:
     text = str(error).lower()
-    if "truncated" in text or isinstance(error, EOFError):
+    if "truncated" in text or "expected to read" in text or isinstance(error, EOFError):
         return "the picture is cut off: its data ends too early"
     return f"the picture is damaged: {text.strip().rstrip('.') or type(error).__name__}"[:160]
 
 
-_warnings_lock = threading.Lock()
-_quiet_depth = 0
 _PILLOW_FILTER: Any = ("ignore", None, Warning, re.compile(r"PIL\b"), 0)
+_quiet_lock = threading.Lock()
+_quiet_depth = 0
+_quiet_filters: list[Any] = []
 
 
 @contextmanager
@@ -173,16 +175,16 @@ def _quiet_pillow() -> Iterator[None]:
     `warnings.catch_warnings` saves and restores one global list, so threads that overlap leave it
     changed for good. One filter that is counted in and out does not.
     """
-    global _quiet_depth
-    filters: Any = warnings.filters
-    with _warnings_lock:
+    global _quiet_depth, _quiet_filters
+    with _quiet_lock:
         _quiet_depth += 1
         if _quiet_depth == 1:
-            filters.insert(0, _PILLOW_FILTER)
+            _quiet_filters = cast("list[Any]", warnings.filters)
+            _quiet_filters.insert(0, _PILLOW_FILTER)
     try:
         yield
     finally:
-        with _warnings_lock:
+        with _quiet_lock:
             _quiet_depth -= 1
-            if _quiet_depth == 0 and _PILLOW_FILTER in filters:
-                filters.remove(_PILLOW_FILTER)
+            if _quiet_depth == 0 and _PILLOW_FILTER in _quiet_filters:
+                _quiet_filters.remove(_PILLOW_FILTER)
