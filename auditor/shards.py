@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import uuid
 import zlib
@@ -28,6 +29,9 @@ KEYS_SUFFIX = ".keys"
 ROWS_SUFFIX = ".rows"
 TEMPORARY_SUFFIX = ".tmp"
 ABOUT_NAME = "key.json"
+
+_SHARD_NAME = re.compile(r"[0-9a-f]{32}\.(keys|rows)")
+_TEMPORARY_NAME = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
 
 MAPPED_BYTES = 1 << 22
 """Shards above 4 MB are mapped into memory, smaller ones read: a mapping costs more than the read."""
@@ -111,15 +115,16 @@ class ShardFolder:
 
     def files(self) -> Iterator[Path]:
         """Yield every file here that a `ShardFolder` wrote, keys before rows; nothing else."""
-        names = [path for path in self.folder.iterdir() if path.is_file()] if self.folder.is_dir() else []
-        yield from (p for p in names if p.suffix == KEYS_SUFFIX)
-        yield from (p for p in names if p.suffix == ROWS_SUFFIX or p.name == ABOUT_NAME or is_temporary(p))
+        paths = sorted(p for p in self.folder.iterdir() if p.is_file()) if self.folder.is_dir() else []
+        shards = [p for p in paths if _SHARD_NAME.fullmatch(p.name)]
+        yield from sorted(shards, key=lambda p: p.suffix != KEYS_SUFFIX)
+        yield from (p for p in paths if p.name == ABOUT_NAME or is_temporary(p))
 
     def _refresh(self) -> None:
         """Index the shards that came since the last look, in order of their names."""
         if not self.folder.is_dir():
             return
-        names = sorted(e.name for e in os.scandir(self.folder) if e.name.endswith(KEYS_SUFFIX))
+        names = sorted(e.name for e in os.scandir(self.folder) if _is_keys(e.name))
         for name in (n for n in names if n not in self._seen):
             self._seen.add(name)
             try:
@@ -219,7 +224,11 @@ def write_durably(path: Path, content: bytes | Callable[[BinaryIO], object]) -> 
 
 def is_temporary(path: Path) -> bool:
     """Say whether `write_durably` gave a file its name and did not finish."""
-    return path.name.startswith(".") and path.name.endswith(TEMPORARY_SUFFIX)
+    return _TEMPORARY_NAME.fullmatch(path.name) is not None
+
+
+def _is_keys(name: str) -> bool:
+    return name.endswith(KEYS_SUFFIX) and _SHARD_NAME.fullmatch(name) is not None
 
 
 def _sync_folder(folder: Path) -> None:

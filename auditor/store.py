@@ -15,13 +15,16 @@ import hashlib
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL
+from numpy.typing import NDArray
 
 from auditor.errors import DataError, OutputError
 from auditor.images import DIGEST_BYTES, FACTS_VERSION, FileFacts
@@ -35,6 +38,10 @@ VECTORS_NAME = "vectors"
 ERROR_BYTES = 200
 """A reason is kept up to this length."""
 
+FACTS_AT_ONCE = 1 << 16
+"""Facts are looked up in parts of this many, about 100 MB."""
+
+_FOLDER_NAME = re.compile(r"[0-9a-f]{64}")
 _FACTS_ROW = np.dtype(
     [
         ("readable", "?"),
@@ -80,16 +87,23 @@ class Store:
 
     def known_facts(self, keys: Sequence[str]) -> dict[str, FileFacts]:
         """Return the stored facts by key (see `file_key`); unknown keys are left out."""
-        found, rows = self._facts().find(keys)
-        if rows is None:
-            return {}
-        return {keys[i]: _facts_of(rows[i]) for i in np.flatnonzero(found).tolist()}
+        known: dict[str, FileFacts] = {}
+        for start in range(0, len(keys), FACTS_AT_ONCE):
+            part = keys[start : start + FACTS_AT_ONCE]
+            found, rows = self._facts().find(part)
+            if rows is not None:
+                known.update(zip(compress(part, found.tolist()), _facts_of(rows[found]), strict=True))
+        return known
 
     def add_facts(self, rows: Mapping[str, FileFacts]) -> None:
-        """Keep facts by key; one shard per call, so add many at once."""
-        packed = np.array([_row_of(facts) for facts in rows.values()], dtype=_FACTS_ROW)
+        """Keep facts by key; one shard per call, so add many at once.
+
+        Files whose bytes could not be read are left out: permissions change without a new key.
+        """
+        read = {key: facts for key, facts in rows.items() if facts.byte_digest}
+        packed = np.array([_row_of(facts) for facts in read.values()], dtype=_FACTS_ROW)
         with self._writing():
-            self._facts().add(list(rows), packed)
+            self._facts().add(list(read), packed)
 
     def find_vectors(self, backbone_key: str, digests: Sequence[str]) -> tuple[Bools, Floats]:
         """Return which digests have a vector (n,), and the vectors (n, d): zero rows where there is none.
@@ -122,7 +136,7 @@ class Store:
         """Return how many files, bytes, facts and vectors (of all backbones) the store holds."""
         paths = list(self._files())
         counts = {
-            kind: sum(len(ShardFolder(folder, "", self._warn)) for folder in (self.folder / kind).glob("*"))
+            kind: sum(len(ShardFolder(folder, "", self._warn)) for folder in self._folders_of(kind))
             for kind in (FACTS_NAME, VECTORS_NAME)
         }
         return {"files": len(paths), "bytes": sum(_size(path) for path in paths), **counts}
@@ -134,9 +148,10 @@ class Store:
             for path in list(self._files()):
                 freed += _size(path)
                 path.unlink(missing_ok=True)
-            for folder in [*self.folder.glob("*/*"), self.folder / FACTS_NAME, self.folder / VECTORS_NAME]:
-                if folder.is_dir() and not any(folder.iterdir()):
-                    folder.rmdir()
+            for kind in (FACTS_NAME, VECTORS_NAME):
+                for folder in [*self._folders_of(kind), self.folder / kind]:
+                    if folder.is_dir() and not any(folder.iterdir()):
+                        folder.rmdir()
         self._folders.clear()
         self._open()
         return freed
@@ -180,10 +195,15 @@ class Store:
         folder = self.folder / kind / hashlib.sha256(key.encode()).hexdigest()
         return self._folders.setdefault(folder, ShardFolder(folder, key, self._warn))
 
+    def _folders_of(self, kind: str) -> list[Path]:
+        return sorted(
+            p for p in (self.folder / kind).glob("*") if _FOLDER_NAME.fullmatch(p.name) and p.is_dir()
+        )
+
     def _files(self) -> Iterator[Path]:
         """Yield every file that a store wrote here."""
         for kind in (FACTS_NAME, VECTORS_NAME):
-            for folder in sorted((self.folder / kind).glob("*")):
+            for folder in self._folders_of(kind):
                 yield from ShardFolder(folder, "", self._warn).files()
         yield from (p for p in self.folder.iterdir() if p.name == MARKER_NAME or is_temporary(p))
 
@@ -202,18 +222,15 @@ def _row_of(facts: FileFacts) -> tuple[Any, ...]:
     )
 
 
-def _facts_of(row: Any) -> FileFacts:
-    return FileFacts(
-        readable=bool(row["readable"]),
-        error=row["error"].decode(errors="ignore"),
-        width=int(row["width"]),
-        height=int(row["height"]),
-        byte_digest=row["byte_digest"].decode(),
-        digest=row["digest"].decode(),
-        perceptual_hash=int(row["perceptual_hash"]),
-        signature=row["signature"].tobytes(),
-        quality=tuple(row["quality"].tolist()),
-    )
+def _facts_of(rows: NDArray[Any]) -> Iterator[FileFacts]:
+    """Yield the facts of each row; whole columns are converted, which is faster than row by row."""
+    plain = {name: rows[name].tolist() for name in _FACTS_ROW.names or () if name != "signature"}
+    texts = ("error", "byte_digest", "digest")
+    for i in range(len(rows)):
+        values = {name: column[i] for name, column in plain.items()}
+        values |= {name: values[name].decode(errors="ignore") for name in texts}
+        values["quality"] = tuple(values["quality"])
+        yield FileFacts(signature=rows["signature"][i].tobytes(), **values)
 
 
 def _size(path: Path) -> int:
