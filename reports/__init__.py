@@ -1,1 +1,30 @@
-"""Pages: an audit in, one self-contained HTML file out."""
+"""Pages: an audit in, one self-contained HTML file out.
+
+reports.write_page(reports.add_thumbnails(audit), "page.html")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reports.page import PageOptions, PageSummary, write_page
+    from reports.thumbnails import add_thumbnails
+
+_HOMES = {
+    "PageOptions": "page",
+    "PageSummary": "page",
+    "add_thumbnails": "thumbnails",
+    "write_page": "page",
+}
+"""Where each public name lives: imported when first used."""
+
+__all__ = ["PageOptions", "PageSummary", "add_thumbnails", "write_page"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'reports' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"reports.{_HOMES[name]}"), name)

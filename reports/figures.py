@@ -103,7 +103,12 @@ def _draw(plot: Any, points: PointsView, hues: Sequence[int]) -> None:
     diamonds = plot.scatter(
         "x", "y", source=flagged, size=_diamond_size(len(points.flagged_x)), name="diamonds"
     )
-    diamonds.glyph.update(marker="diamond", fill_color="color", line_color="line", line_width=1.3)
+    diamonds.glyph.update(
+        marker="diamond",
+        fill_color="color",
+        line_color="line",
+        line_width=1.3 if len(points.flagged_x) < 500 else 0.9,
+    )
     ring = plot.scatter("x", "y", source=focus, size=22, name="ring")
     ring.glyph.update(marker="circle", fill_color=None, line_color="#888888", line_width=2.5)
     for renderer in (dots, diamonds):
@@ -151,7 +156,7 @@ def _dot_size(count: int) -> float:
 
 
 def _diamond_size(count: int) -> float:
-    return float(np.clip(15 - 2.2 * np.log10(max(count, 1)), 7, 12))
+    return float(np.clip(15 - 2.7 * np.log10(max(count, 1)), 5.5, 12))
 
 
 def _cloud(density: NDArray[np.uint8]) -> NDArray[np.uint32]:

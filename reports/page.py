@@ -135,8 +135,8 @@ def _left_out(view: PageView, pictures: PictureSet) -> list[str]:
         lines.append("There are no pictures in this audit: it was made or stored without thumbnails.")
     elif view.has_images and pictures.missing:
         lines.append(
-            f"{wording.plural(pictures.missing, 'picture is', 'pictures are')} not here: the file does not open "
-            f"or was not stored."
+            f"{wording.plural(pictures.missing, 'picture is', 'pictures are')} not here: "
+            f"the file does not open or was not stored."
         )
     if pictures.shrunk < 1:
         lines.append(f"Pictures were made smaller ({pictures.shrunk:.0%}) to keep this page small.")

@@ -186,7 +186,9 @@ def _facts(audit: Audit) -> tuple[str, ...]:
     classes = wording.plural(len(audit.dataset.classes), "class", "classes")
     facts = [wording.plural(len(audit.dataset), *thing), classes]
     if mixed:
-        facts.append(f"{wording.number(mixed)} of them mixed")
+        facts.append(
+            "all mixed" if mixed == len(audit.dataset.classes) else f"{wording.number(mixed)} of them mixed"
+        )
     return tuple(facts)
 
 

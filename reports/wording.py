@@ -41,6 +41,9 @@ _SCORE_NAMES: Mapping[str, str] = {
 
 _COUNT_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
+NAME_LENGTH = 48
+"""Characters of a class name inside a sentence; labels and tables have it whole."""
+
 RARELY_MIXED, OFTEN_MIXED = 0.05, 0.25
 """Mean share of two classes that is taken for the other: below is a border case, above a real overlap."""
 ONE_WAY_RATIO = 2.0
@@ -71,7 +74,12 @@ def percent(share: float) -> str:
 
 
 def isolate(name: str) -> str:
-    """Return the name so that right-to-left text in it cannot turn the sentence around it."""
+    """Return the name as it stands in a sentence.
+
+    Long names are cut in the middle, and right-to-left text cannot turn the sentence around it.
+    """
+    if len(name) > NAME_LENGTH:
+        name = f"{name[: NAME_LENGTH - 13].rstrip()}…{name[-12:]}"
     turning = any(unicodedata.bidirectional(c) in ("R", "AL", "RLE", "RLO", "RLI", "LRO") for c in name)
     return f"\u2068{name}\u2069" if turning else name
 
@@ -109,7 +117,7 @@ def rest_sentence(counts: Mapping[str, int]) -> str:
 
 def naming(name: str) -> str:
     """Return a class name as it stands in a question: "a tulip", or the bare name in quotes."""
-    if re.fullmatch(r"[a-z]+(?:[ -][a-z]+)*", name) and len(name) <= 40 and not name.endswith("s"):
+    if re.fullmatch(r"[a-z]{2,}(?:[ -][a-z]+)*", name) and len(name) <= 40 and not name.endswith("s"):
         return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
     return f"“{isolate(name)}”"
 

@@ -76,10 +76,17 @@ const filtered = () => state.kind !== "" || state.pair >= 0 || state.code >= 0 |
 // Which hue each class has now: one number for each code, -1 = grey. A chosen pair or class stands alone.
 function currentHues() {
   const chosen = state.pair >= 0 ? [pairs[state.pair].a, pairs[state.pair].b] : state.code >= 0 ? [state.code] : null;
-  if (!chosen) return data.hues;
+  if (!chosen) return classes.length > 8 && state.card >= 0 ? cardHues() : data.hues;
   const hues = new Array(classes.length).fill(-1);
   const own = chosen.every((code) => data.hues[code] >= 0);
   chosen.forEach((code, place) => { hues[code] = own ? data.hues[code] : place; });
+  return hues;
+}
+
+// With more classes than hues the map shows those of the question: the given label, then the suggestion.
+function cardHues() {
+  const hues = new Array(classes.length).fill(-1);
+  [...classesOf[state.card]].slice(0, 8).forEach((code, place) => { hues[code] = place; });
   return hues;
 }
 

@@ -16,13 +16,15 @@ function labelled(code, extra = "") {
 
 function onePicture(card) {
   const sample = card.members[0][0];
-  return make("figure", { class: "big" }, frame(sample, { now: true }));
+  const [, , width, height] = samples.picture[sample];
+  const tall = height * Math.max(ENLARGE, LEAST_PX / Math.max(width, height));
+  return make("figure", { class: "big", style: `--tall:${Math.round(Math.max(120, tall))}px` }, frame(sample, ROOM.big, { now: true }));
 }
 
 function allPictures(card) {
   const figures = card.members.map(([sample, tie]) => {
     const place = samples.place[sample];
-    return make("figure", {}, withPictures ? frame(sample, { now: true }) : "", make("figcaption", {},
+    return make("figure", {}, withPictures ? frame(sample, ROOM.member, { now: true }) : "", make("figcaption", {},
       make("b", {}, labelled(samples.label[sample])),
       place ? make("span", { class: "soft" }, " in ", make("bdi", {}, place)) : "",
       tie && tie !== "identical" ? make("span", { class: "soft" }, ` (${tie})`) : "",
@@ -44,7 +46,7 @@ function modelLine(card) {
   const parts = [];
   if (card.probabilities.length) {
     parts.push("The model gives ");
-    card.probabilities.forEach(([code, p], i) => parts.push(i ? ", " : "", make("bdi", {}, classes[code]), ` ${p.toFixed(2)}`));
+    card.probabilities.forEach(([code, p], i) => parts.push(i ? ", " : "", make("bdi", { class: "inline", title: classes[code] }, classes[code]), ` ${p.toFixed(2)}`));
     parts.push(". ");
   }
   const score = kindByName.get(card.kind).score;
@@ -61,7 +63,7 @@ function alike(card) {
     const label = samples.label[sample];
     const caption = make("span", { title: classes[label] }, dot(label), make("bdi", {}, classes[label]));
     if (!withPictures) caption.append(` ${similarity.toFixed(2)} `, make("bdi", { class: "id" }, samples.id[sample]));
-    const box = withPictures ? frame(sample, { now: true, alt: `${describe(sample)}, similarity ${similarity.toFixed(2)}` }) : "";
+    const box = withPictures ? frame(sample, ROOM.near, { now: true, alt: `${describe(sample)}, similarity ${similarity.toFixed(2)}` }) : "";
     if (box && copies > 1) box.append(make("span", { class: "copies", title: `${copies} copies, shown once` }, `×${copies}`));
     return make("li", {}, box, caption);
   });

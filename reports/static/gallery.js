@@ -12,7 +12,7 @@ function drawChips() {
   for (const number of here) found.set(cards[number].kind, (found.get(cards[number].kind) || 0) + 1);
   const narrowed = state.pair >= 0 || state.code >= 0 || state.picked !== null;
   const chip = (kind, name, number) => make("button", {
-    type: "button", "aria-pressed": String(state.kind === kind), "data-kind": kind, tabindex: state.kind === kind ? "0" : "-1",
+    type: "button", class: number === "0" ? "empty" : null, "aria-pressed": String(state.kind === kind), "data-kind": kind, tabindex: state.kind === kind ? "0" : "-1",
     onclick: () => change({ kind: state.kind === kind ? "" : kind }),
   }, name, make("b", {}, number));
   const total = kinds.reduce((sum, kind) => sum + kind[2], 0);
@@ -29,8 +29,8 @@ function statusLine() {
   const line = byId("status");
   if (!filtered()) return line.replaceChildren(cards.length ? "The most suspect first in each kind. Arrow keys move." : "");
   const parts = [];
-  if (state.pair >= 0) parts.push(make("bdi", {}, classes[pairs[state.pair].a]), " and ", make("bdi", {}, classes[pairs[state.pair].b]));
-  if (state.code >= 0) parts.push(parts.length ? ", " : "", make("bdi", {}, classes[state.code]));
+  if (state.pair >= 0) parts.push(make("bdi", { class: "inline" }, classes[pairs[state.pair].a]), " and ", make("bdi", { class: "inline" }, classes[pairs[state.pair].b]));
+  if (state.code >= 0) parts.push(parts.length ? ", " : "", make("bdi", { class: "inline" }, classes[state.code]));
   if (state.picked) parts.push(parts.length ? ", " : "", `${count(state.area)} ${state.area === 1 ? "point" : "points"} on the map`);
   if (state.kind) parts.push(parts.length ? ", " : "", kindByName.get(state.kind).name.toLowerCase());
   return line.replaceChildren(make("span", {}, ...parts, `: ${count(visibleCards().length)} of ${count(cards.length)} findings`),
@@ -49,7 +49,7 @@ function tile(number, now) {
   const note = card.suggested >= 0 ? make("span", { class: "to" }, "→ ", make("bdi", {}, classes[card.suggested]))
     : make("span", { class: "to" }, kindByName.get(card.kind).name);
   const id = withPictures ? "" : make("bdi", { class: "id" }, samples.id[sample]);
-  const box = withPictures ? frame(sample, { now }) : "";
+  const box = withPictures ? frame(sample, ROOM.tile, { now }) : "";
   if (box && card.members.length > 1) box.append(make("span", { class: "badge" }, `${card.members.length + card.more} pictures`));
   const button = make("button", {
     type: "button", class: "tile", "data-card": number, "data-id": samples.id[sample], tabindex: "-1",

@@ -5,8 +5,8 @@ const pairList = byId("pairs");
 let openPair = pairs.length ? 0 : -1;
 
 function side(from, to, list) {
-  const heading = make("h3", {}, "labelled ", make("bdi", {}, classes[from]), ", near ", make("bdi", {}, classes[to]));
-  const items = list.map((sample) => make("li", {}, withPictures ? frame(sample) : make("bdi", { class: "id small" }, samples.id[sample])));
+  const heading = make("h3", {}, "labelled ", make("bdi", { class: "inline" }, classes[from]), ", near ", make("bdi", { class: "inline" }, classes[to]));
+  const items = list.map((sample) => make("li", {}, withPictures ? frame(sample, ROOM.side) : make("bdi", { class: "id small" }, samples.id[sample])));
   return make("div", {}, heading, items.length ? make("ul", {}, ...items) : make("p", { class: "small soft" }, "none"));
 }
 

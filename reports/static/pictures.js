@@ -2,9 +2,9 @@
 
 const pictureText = byId("pictures").textContent;
 const pictureUrls = new Map();
-const SMALL_PX = 112; // pictures with no longer side than this show their own pixels
 const ENLARGE = 2; // how often a small picture may be enlarged
 const LEAST_PX = 112; // except that tiny ones may always reach this
+const ROOM = { big: 224, member: 140, tile: 90, near: 52, side: 58, typical: 96 }; // px of each kind of frame
 
 function pictureUrl(sample) {
   if (!pictureUrls.has(sample)) {
@@ -28,7 +28,7 @@ const nearScreen = new IntersectionObserver(
 const describe = (sample) => `${samples.id[sample]}, labelled ${classes[samples.label[sample]]}`;
 
 // A frame around the whole picture, or a plain word where there is none.
-function frame(sample, { now = false, alt = describe(sample) } = {}) {
+function frame(sample, room, { now = false, alt = describe(sample) } = {}) {
   const spot = samples.picture[sample];
   if (!spot) return make("span", { class: "frame" }, make("span", { class: "absent" }, data.hasImages ? "no picture" : ""));
   const [, , width, height] = spot;
@@ -37,7 +37,7 @@ function frame(sample, { now = false, alt = describe(sample) } = {}) {
   const times = Math.max(ENLARGE, LEAST_PX / longer);
   image.style.width = `${Math.round(width * times)}px`;
   image.style.height = `${Math.round(height * times)}px`;
-  if (longer <= SMALL_PX) image.classList.add("pixels");
+  if (longer < room) image.classList.add("pixels");
   if (now) load(image);
   else nearScreen.observe(image);
   return make("span", { class: "frame" }, image);

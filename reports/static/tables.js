@@ -35,7 +35,7 @@ function pairRows(table) {
 function typicalRow(row) {
   const code = Number(row.dataset.code);
   const list = (typicalOf.get(code) || []).map((sample) =>
-    withPictures ? make("li", {}, frame(sample)) : make("li", { class: "text" }, make("bdi", {}, samples.id[sample])));
+    withPictures ? make("li", {}, frame(sample, ROOM.typical)) : make("li", { class: "text" }, make("bdi", {}, samples.id[sample])));
   const inside = list.length ? make("ul", {}, ...list) : make("p", { class: "soft" }, "No typical sample: all are flagged.");
   return make("tr", { class: "typical", "data-test": "typical" }, make("td", { colspan: row.cells.length },
     make("span", { class: "small soft" }, "Typical"), inside));
