@@ -17,6 +17,7 @@ audit.json is written last, so a folder that has one is complete.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,9 @@ def save(audit: Audit, folder: Path) -> None:
     np.save(folder / "probabilities.npy", audit.probabilities.values)
     if audit.predictions is not None:
         np.save(folder / "predictions.npy", audit.predictions.values)
-    _write_json({"root": str(audit.dataset.root)}, folder / "source.json")
+    # ASCII, because a folder's name need not be valid text.
+    source = json.dumps({"root": os.path.abspath(audit.dataset.root)}) + "\n"  # noqa: PTH100
+    (folder / "source.json").write_text(source, encoding="ascii")
     _write_json(documents.findings_document(audit.findings), folder / "findings.json")
     _write_json(documents.audit_document(audit), folder / "audit.json")
 

@@ -42,7 +42,7 @@ def _values(group: Any, found: dict[str, Any], known: set[str]) -> Iterator[tupl
             continue
         options = {opt.removeprefix("--"): param.name for param in command.params for opt in param.opts}
         own = {key: options[key] for key in found if key in options}
-        known |= own.keys()
+        known.update(own)
         yield name, {param: found[key] for key, param in own.items()}
 
 
