@@ -46,6 +46,7 @@ from auditor.results import (
 from auditor.scores import score_labels
 from auditor.separation import measure_separation
 from auditor.settings import AuditSettings, check_settings, open_encoder
+from auditor.sources.names import plural
 from auditor.store import Store
 from auditor.user_arrays import align_predictions, read_features, read_ids, read_predictions
 
@@ -90,12 +91,12 @@ def run_audit(
         facts, vectors = _embed(dataset, settings, encoder, log, progress)
     predictions = None if given is None else align_predictions(given, vectors.ids)
     with log.stage("neighbours"):
-        near = find_neighbours(vectors, facts.digest[rows_of(facts.ids, vectors.ids)])
+        near = find_neighbours(vectors, facts.digest[rows_of(facts.ids, vectors.ids)], progress=progress)
     with log.stage("duplicates"):
         copies = find_duplicates(dataset, facts, vectors, near, bars)
         _check_groups(dataset, copies)
     with log.stage("probabilities"):
-        chances = estimate_probabilities(dataset, vectors, copies, bars, seed)
+        chances = estimate_probabilities(dataset, vectors, near, copies, bars, seed)
         _name_unjudged(dataset, chances, log)
     with log.stage("scores"):
         scores = score_labels(dataset, vectors, near, copies, chances)
@@ -205,7 +206,8 @@ def _name_unjudged(dataset: Dataset, chances: Probabilities, log: _Log) -> None:
     small = [name for name, judged in zip(dataset.classes, chances.judged, strict=True) if not judged]
     if small:
         named = ", ".join(small[:10]) + (", .." if len(small) > 10 else "")
-        log.warn(f"Too few independent pictures to judge the labels of {len(small)} classes: {named}.")
+        count = plural(len(small), "class")
+        log.warn(f"Too few independent pictures to judge the labels of {count}: {named}.")
 
 
 def _provenance(

@@ -1,0 +1,130 @@
+"""The pipeline as a whole, with a toy encoder that needs no weights."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pictures import make_folders, write_picture
+from PIL import Image
+
+import auditor
+from auditor.audit import count_label_errors, plan_review
+from auditor.errors import DataError, UsageError
+from auditor.results import KINDS, Audit, Backbone, Finding, Floats, Thresholds
+
+
+class Colours:
+    """Makes vectors of a picture's colours in a grid of 4 x 4 cells."""
+
+    backbone = Backbone("colours", "cells", "0" * 64, 48, "40 px", "fp32")
+    input_size, batch_size = 40, 8
+
+    def prepare(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.asarray(Image.fromarray(rgb).resize((40, 40)))
+
+    def encode(self, batch: NDArray[np.uint8]) -> Floats:
+        cells = batch.reshape(len(batch), 4, 10, 4, 10, 3).mean(axis=(2, 4), dtype=np.float32)
+        return cells.reshape(len(batch), 48)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = make_folders(tmp_path_factory.mktemp("photos") / "photos", each=12)
+    (root / "rings" / "broken.png").write_bytes(b"no picture")
+    (root / "rings" / "copy.png").write_bytes((root / "rings" / "0.png").read_bytes())
+    (root / "waves" / "filed wrongly.png").write_bytes((root / "rings" / "1.png").read_bytes())
+    return root
+
+
+@pytest.fixture(scope="module")
+def audit(folder: Path) -> Audit:
+    return auditor.run_audit(auditor.read_dataset(folder), encoder=Colours())
+
+
+def kinds_of(audit: Audit) -> dict[str, set[str]]:
+    return {kind: {i for f in audit.findings if f.kind == kind for i in f.ids} for kind in KINDS}
+
+
+def test_finds_what_is_certain(audit: Audit) -> None:
+    found = kinds_of(audit)
+    assert found["unreadable"] == {"rings/broken.png"}
+    assert found["duplicate"] == {"rings/0.png", "rings/copy.png"}
+    assert found["conflicting_duplicate"] == {"rings/1.png", "waves/filed wrongly.png"}
+
+
+def test_findings_stand_by_kind_and_rank(audit: Audit) -> None:
+    assert [KINDS.index(f.kind) for f in audit.findings] == sorted(
+        KINDS.index(f.kind) for f in audit.findings
+    )
+    for kind, count in Counter(f.kind for f in audit.findings).items():
+        assert [f.rank for f in audit.findings if f.kind == kind] == list(range(1, count + 1))
+    assert len({f.finding_id for f in audit.findings}) == len(audit.findings)
+
+
+def test_every_stage_is_timed_and_told(folder: Path) -> None:
+    told: list[str] = []
+
+    def listen(stage: str, done: int, total: int) -> None:
+        told.append(stage)
+
+    made = auditor.run_audit(auditor.read_dataset(folder), encoder=Colours(), progress=listen)
+    timed = list(made.provenance.timings)
+    assert timed == list(dict.fromkeys(stage for stage in told if stage in timed))
+    assert {"embed", "neighbours", "probabilities", "findings", "map"} <= set(told)
+
+
+def test_report_id_tells_settings_and_data_apart(folder: Path, audit: Audit) -> None:
+    dataset = auditor.read_dataset(folder)
+
+    def report_id(settings: auditor.AuditSettings) -> str:
+        return auditor.run_audit(dataset, settings, encoder=Colours()).provenance.report_id
+
+    assert report_id(auditor.AuditSettings()) == audit.provenance.report_id
+    assert report_id(auditor.AuditSettings(workers=1)) == audit.provenance.report_id
+    assert report_id(auditor.AuditSettings(seed=1)) != audit.provenance.report_id
+    stricter = auditor.AuditSettings(thresholds=replace(Thresholds(), mislabeled_quality=0.01))
+    assert report_id(stricter) != audit.provenance.report_id
+
+
+def test_fewer_than_two_classes_of_independent_pictures(tmp_path: Path) -> None:
+    make_folders(tmp_path, classes=("rings",))
+    for number in range(5):
+        write_picture(tmp_path / "steps" / f"{number}.png", 1, 0)
+    with pytest.raises(DataError, match="copies count once"):
+        auditor.run_audit(auditor.read_dataset(tmp_path), encoder=Colours())
+
+
+def test_small_classes_are_named_and_not_flagged(tmp_path: Path) -> None:
+    make_folders(tmp_path)
+    write_picture(tmp_path / "lonely" / "1.png", 2, 50)
+    audit = auditor.run_audit(auditor.read_dataset(tmp_path), encoder=Colours())
+    assert any(w.endswith("the labels of 1 class: lonely.") for w in audit.provenance.warnings)
+    assert "lonely/1.png" not in kinds_of(audit)["mislabeled"]
+
+
+def test_settings_that_exclude_each_other(folder: Path) -> None:
+    dataset = auditor.read_dataset(folder)
+    for settings in (
+        auditor.AuditSettings(features=Path("v.npy"), weights=Path("w.pth")),
+        auditor.AuditSettings(features_ids=Path("ids.txt")),
+        auditor.AuditSettings(batch_size=0),
+        auditor.AuditSettings(workers=-1),
+    ):
+        with pytest.raises(UsageError):
+            auditor.run_audit(dataset, settings, encoder=Colours())
+
+
+def test_review_plan_adds_up_along_the_list(audit: Audit) -> None:
+    findings = tuple(
+        Finding(f"f{rank}", "mislabeled", rank, (f"{rank}.png",), rank / 100, "") for rank in range(1, 26)
+    )
+    assert plan_review(findings) == ((10, 9.4), (20, 17.9), (25, 21.8))
+    assert plan_review(()) == ()
+    assert count_label_errors(findings, audit.scores).flagged == 25
+    joint = audit.scores.confident_joint
+    assert count_label_errors((), audit.scores).upper_indication == joint.sum() - np.diag(joint).sum()
