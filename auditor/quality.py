@@ -15,7 +15,7 @@ fact               CleanVision's definition                what it did
 `bright`           1 - 5th percentile of brightness        flags drawings with under 5 % ink: paper is white
 `low_information`  entropy of the channels' histogram      flags every line drawing, misses 80 % of bare walls
 `blurry`           spread of the edges' strength at 64 px  follows contrast: finds 35 % of photos and no
-                                                           cartoon blurred by 4 of 128 px, flags sharp ones
+                                                           cartoon that is blurred by 4 of 128 px
 =================  ======================================  =================================================
 """
 
@@ -46,7 +46,7 @@ HASH_SIDE = 8
 HASH_INPUT_SIDE = 32
 
 HASH_GAP, SMALL_GAP = 3.0, 1.5
-"""Pillow averages whole blocks first, down to so many times the target: twice as fast, at most 2 of 64 bits off."""
+"""Pillow averages whole blocks first, down to so many times the target: at most 2 of 64 bits off, half the time."""
 
 _LEVELS = 1 << 14
 _SQUARES = np.outer([0.241, 0.691, 0.068], (np.arange(256) / 255.0) ** 2)
