@@ -46,7 +46,7 @@ HASH_SIDE = 8
 HASH_INPUT_SIDE = 32
 
 HASH_GAP, SMALL_GAP = 3.0, 1.5
-"""Pillow averages whole blocks first, down to so many times the target: at most 2 of 64 bits off, half the time."""
+"""Pillow averages whole blocks first, down to so many times the target: half the time, 2 bits of 64 off."""
 
 _LEVELS = 1 << 14
 _SQUARES = np.outer([0.241, 0.691, 0.068], (np.arange(256) / 255.0) ** 2)
