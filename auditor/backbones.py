@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from auditor.checkpoints import Checkpoint, read_checkpoint, resnet_state
 from auditor.downloads import fetch_weights, torchvision_source
 from auditor.errors import UsageError, WeightsError
-from auditor.networks import ARCHITECTURES, DEFAULT_LAYER, Engine, check_layer, choose_engine, feature_network
+from auditor.networks import ARCHITECTURES, DEFAULT_LAYER, Engine, choose_engine, feature_network, parse_layer
 from auditor.preprocessing import Preprocessing
 from auditor.results import Backbone, Floats, Progress, no_progress
 
@@ -30,9 +30,12 @@ if TYPE_CHECKING:
 
 NAMES = ("auto", "bundled", *ARCHITECTURES)
 BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "resnet18-64px.safetensors"
-BUNDLED_PREPROCESSING = Preprocessing(64, 64, "bicubic")
-BATCH_SIZE = 32
-"""Pictures in a batch. Always the same shape, so that a vector cannot depend on its batch."""
+BUNDLED_PREPROCESSING = Preprocessing(64, 64, "bicubic", fit="squash")
+BUNDLED_LAYER = "layer3+layer4"
+"""Measured best, see weights/MODEL_CARD.md. Squashed, so that an object at the edge is seen too."""
+
+BATCH_SIZE = 64
+"""Pictures handed over at a time; the engine cuts them into chunks of one fixed shape."""
 
 
 class Encoder(Protocol):
@@ -42,7 +45,8 @@ class Encoder(Protocol):
     ----------
     backbone : what made the vectors; its `key()` tells them from all others.
     input_size : side s of the square in pixels.
-    batch_size : the one number b of pictures that `encode` takes.
+    batch_size : the number b of pictures that `encode` is given, fewer at the end. A vector must not depend
+        on the other pictures, nor on how many there are.
     """
 
     @property
@@ -93,6 +97,7 @@ class _Network:
     state: dict[str, torch.Tensor]
     sha256: str
     preprocessing: Preprocessing
+    layer: str = DEFAULT_LAYER
 
 
 def load_encoder(
@@ -114,7 +119,8 @@ def load_encoder(
         the architecture from the file.
     weights : the user's own checkpoint: a state dict or safetensors; its head may have any number of
         classes.
-    layer : "layer1" .. "layer4" (averaged over the picture) or "avgpool", the default.
+    layer : "layer1" .. "layer4" (averaged over the picture) or "avgpool"; several joined by "+" stand side by
+        side. None: "avgpool", for the bundled network "layer3+layer4".
     device : "auto", "cpu" or "cuda".
     offline : never touch the network.
     warn : called with one sentence when something is not as asked.
@@ -129,8 +135,8 @@ def load_encoder(
     """
     if name not in NAMES:
         raise UsageError(f"Backbone {name!r} is unknown; known are {', '.join(NAMES)}.")
-    layer = layer or DEFAULT_LAYER
-    check_layer(layer)
+    if layer is not None:
+        parse_layer(layer)  # before a download, which may take minutes
     if weights is not None:
         network = _own(name, weights, warn)
     elif name == "bundled":
@@ -142,9 +148,10 @@ def load_encoder(
     return _encoder(network, layer, device, warn)
 
 
-def _encoder(network: _Network, layer: str, device: str, warn: Callable[[str], None]) -> ResNetEncoder:
+def _encoder(network: _Network, layer: str | None, device: str, warn: Callable[[str], None]) -> ResNetEncoder:
+    layer = layer or network.layer
     features = feature_network(network.architecture, network.state, layer)
-    engine = choose_engine(features, network.preprocessing, device, BATCH_SIZE, warn)
+    engine = choose_engine(features, network.preprocessing, device, warn)
     size = network.preprocessing.size_px
     dimensions = engine.run(np.zeros((1, size, size, 3), dtype=np.uint8)).shape[1]
     backbone = Backbone(
@@ -161,7 +168,7 @@ def _encoder(network: _Network, layer: str, device: str, warn: Callable[[str], N
 def _bundled() -> _Network:
     checkpoint = read_checkpoint(BUNDLED_WEIGHTS)
     architecture, state = resnet_state(checkpoint, "resnet18")
-    return _Network("bundled", architecture, state, checkpoint.sha256, BUNDLED_PREPROCESSING)
+    return _Network("bundled", architecture, state, checkpoint.sha256, BUNDLED_PREPROCESSING, BUNDLED_LAYER)
 
 
 def _published(architecture: str, offline: bool, progress: Progress) -> _Network:

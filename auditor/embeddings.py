@@ -222,7 +222,7 @@ def _stat_key(dataset: Dataset, row: int) -> str:
 
 
 def _work(job: _Job, rows: Sequence[int], workers: int, progress: Progress) -> None:
-    """Read `rows` in threads, encode them in order in full batches, the last one padded."""
+    """Read `rows` in threads, encode them in order batch by batch."""
     size = job.encoder.input_size
     batch = np.zeros((job.encoder.batch_size, size, size, 3), dtype=np.uint8)
     pending: list[int] = []
@@ -233,14 +233,14 @@ def _work(job: _Job, rows: Sequence[int], workers: int, progress: Progress) -> N
             batch[len(pending)] = square
             pending.append(row)
         if len(pending) == len(batch) or (pending and done == len(rows)):
-            job.add_vectors(pending, _encode(job.encoder, batch, len(pending)))
+            job.add_vectors(pending, _encode(job.encoder, batch[: len(pending)]))
             pending = []
             job.save_if_due()
         progress("embed", done, len(rows))
 
 
-def _encode(encoder: Encoder, batch: NDArray[np.uint8], count: int) -> Floats:
-    vectors = encoder.encode(batch)[:count]
+def _encode(encoder: Encoder, batch: NDArray[np.uint8]) -> Floats:
+    vectors = encoder.encode(batch)
     if not np.isfinite(vectors).all():
         raise WeightsError(
             f"The weights of {encoder.backbone.name} give values that are not finite; they are damaged or of "
@@ -280,8 +280,8 @@ def unit_rows(vectors: Floats) -> Floats:
     A row of zeros, a picture that excites nothing, becomes the first axis: as good as orthogonal to all
     other pictures and equal to those that excite nothing either.
     """
-    out = np.array(vectors, dtype=np.float32)
-    lengths = np.linalg.norm(out, axis=1)
-    out[lengths == 0, 0] = 1.0
-    out /= np.where(lengths == 0, 1.0, lengths)[:, None].astype(np.float32)
-    return out
+    exact = vectors.astype(np.float64)  # squares of large values overflow in float32
+    lengths = np.linalg.norm(exact, axis=1)
+    exact[lengths == 0, 0] = 1.0
+    unit: Floats = (exact / np.where(lengths == 0, 1.0, lengths)[:, None]).astype(np.float32)
+    return unit

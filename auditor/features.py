@@ -17,7 +17,7 @@ from auditor.images import vector_facts
 from auditor.results import Backbone, Dataset, Embeddings, Floats, Ids, ImageFacts, rows_of
 
 BLOCK_ROWS = 65_536
-"""Rows checked and scaled at a time, so that a mapped file of any size needs little memory beside the result."""
+"""Rows checked and scaled at a time, so that a mapped file needs little memory beside the result."""
 
 
 def from_features(
@@ -29,7 +29,8 @@ def from_features(
     ----------
     dataset : the samples.
     vectors : (r, d) numbers, one row a sample; scaled to unit length here.
-    ids : (r,) the sample of each row; rows of other samples are left aside. None: r is n and rows go by position.
+    ids : (r,) the sample of each row; rows of other samples are left aside. None: r is n and rows go by
+        position.
 
     Raises
     ------
@@ -73,7 +74,8 @@ def _rows_of_samples(dataset: Dataset, vectors: NDArray[Any], ids: Ids | None) -
     missing = [i for i in dataset.ids if i not in given]
     if missing:
         raise DataError(
-            f"{len(missing)} of {len(dataset)} samples have no row in the features, the first is {missing[0]!r}."
+            f"{len(missing)} of {len(dataset)} samples have no row in the features, the first is "
+            f"{missing[0]!r}."
         )
     return rows_of(ids, dataset.ids)
 

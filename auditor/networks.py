@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,53 +28,83 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 LAYERS = ("layer1", "layer2", "layer3", "layer4", "avgpool")
+"""Outputs that can make up a vector, each averaged over the picture; several are joined by "+"."""
+
 DEFAULT_LAYER = "avgpool"
+
+CHECK_PICTURES = 16
 
 SAME_COSINE = 0.999
 """Mean cosine to the fp32 vectors below which a faster precision is not used."""
 
+LEAST_CHUNK, MOST_CHUNK = 8, 32
+"""Pictures that one thread computes at a time, from 224 px up and from 112 px down."""
+
 Warn = Callable[[str], None]
 
 
-def check_layer(layer: str) -> None:
-    """Raise UsageError unless `layer` is one of `LAYERS`."""
-    if layer not in LAYERS:
-        raise UsageError(f"Layer {layer!r} is unknown; known are {', '.join(LAYERS)}.")
+@dataclass(frozen=True)
+class FeatureNetwork:
+    """A ResNet's stages by name, cut off after the deepest of the `layers` that make up the vector."""
+
+    stages: torch.nn.Sequential
+    layers: tuple[str, ...]
+
+    def run(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the layers' means over the picture, side by side: (b, d) float32 from (b, 3, s, s)."""
+        import torch
+
+        means = []
+        for name, stage in self.stages.named_children():
+            inputs = stage(inputs)
+            if name in self.layers:
+                means.append(inputs.mean(dim=(2, 3), dtype=torch.float32))
+        return torch.cat(means, dim=1)
 
 
-def feature_network(architecture: str, state: dict[str, torch.Tensor], layer: str) -> torch.nn.Sequential:
+def parse_layer(layer: str) -> tuple[str, ...]:
+    """Return the stages behind a layer's name; "avgpool" is the mean of layer4.
+
+    Raises
+    ------
+    UsageError
+        Unless all names, joined by "+", are among `LAYERS`.
+    """
+    names = layer.split("+")
+    if unknown := [name for name in names if name not in LAYERS]:
+        raise UsageError(
+            f"Layer {unknown[0]!r} is unknown; known are {', '.join(LAYERS)}, and several joined by '+'."
+        )
+    return tuple(sorted({"layer4" if name == "avgpool" else name for name in names}))
+
+
+def feature_network(architecture: str, state: dict[str, torch.Tensor], layer: str) -> FeatureNetwork:
     """Build the ResNet up to `layer` with the weights in `state`, in eval mode and fp32."""
     import torch
     from torchvision import models
 
-    check_layer(layer)
+    layers = parse_layer(layer)
     with torch.device("meta"):
         resnet = getattr(models, architecture)()
     resnet.fc = torch.nn.Identity()
-    resnet.load_state_dict({name: value.float() for name, value in state.items()}, assign=True)
-    parts = dict(resnet.named_children())
-    parts.pop("fc")
-    names = list(parts)
-    kept = names[: names.index(layer) + 1]
-    if layer != "avgpool":
-        parts["avgpool"] = torch.nn.AdaptiveAvgPool2d((1, 1))
-        kept.append("avgpool")
-    network = torch.nn.Sequential()
-    for name in kept:
-        network.add_module(name, parts[name])
-    network.add_module("flatten", torch.nn.Flatten())
-    return network.eval().requires_grad_(False)
+    resnet.load_state_dict(state, assign=True)
+    stages = torch.nn.Sequential()
+    for name, stage in resnet.named_children():
+        stages.add_module(name, stage)
+        if name == layers[-1]:
+            break
+    return FeatureNetwork(stages.eval().requires_grad_(False), layers)
 
 
-def fold_batch_norm(network: torch.nn.Module) -> torch.nn.Module:
-    """Return a copy of `network` whose BatchNorms are folded into the convolutions before them."""
+def fold_batch_norm(stages: torch.nn.Sequential) -> torch.nn.Sequential:
+    """Return a copy of `stages` whose BatchNorms are folded into the convolutions before them."""
     import copy
 
     import torch
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-    network = copy.deepcopy(network)
-    for parent in list(network.modules()):
+    stages = copy.deepcopy(stages)
+    for parent in list(stages.modules()):
         previous = ""
         for name, child in list(parent.named_children()):
             if isinstance(child, torch.nn.BatchNorm2d):
@@ -80,11 +112,15 @@ def fold_batch_norm(network: torch.nn.Module) -> torch.nn.Module:
                 setattr(parent, previous, fuse_conv_bn_eval(convolution, child))
                 setattr(parent, name, torch.nn.Identity())
             previous = name
-    return network
+    return stages
 
 
 class Engine:
-    """Runs a feature network on one device at one precision.
+    """Runs a feature network on one device at one precision; safe to share between threads.
+
+    On a processor a batch is cut into chunks of one fixed shape, each computed by one thread. So a vector
+    depends neither on its batch nor on the number of cores, and no core waits for another after every layer:
+    beside decoding threads that costs more than the arithmetic.
 
     Parameters
     ----------
@@ -95,19 +131,21 @@ class Engine:
     """
 
     def __init__(
-        self, network: torch.nn.Module, preprocessing: Preprocessing, device: str, precision: str
+        self, network: FeatureNetwork, preprocessing: Preprocessing, device: str, precision: str
     ) -> None:
         import torch
 
         self.device, self.precision = torch.device(device), precision
+        self.chunk = chunk_size(preprocessing.size_px)
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        if precision == "bf16":
-            network = fold_batch_norm(network)
-        network = network.to(self.device, self._dtype)
-        self._network = network.to(memory_format=torch.channels_last)
+        stages = fold_batch_norm(network.stages) if precision == "bf16" else network.stages
+        stages = stages.to(self.device, self._dtype).to(memory_format=torch.channels_last)
+        self._network = replace(network, stages=stages)
         std = torch.tensor(preprocessing.std, device=self.device)
         self._scale = 1.0 / (255.0 * std)
         self._shift = torch.tensor(preprocessing.mean, device=self.device) / std
+        workers = available_cores() if device == "cpu" else 1
+        self._pool = ThreadPoolExecutor(workers, "network", initializer=torch.set_num_threads, initargs=(1,))
 
     @property
     def name(self) -> str:
@@ -118,17 +156,34 @@ class Engine:
         """Return the vectors (b, d) float32 of `batch` (b, s, s, 3), not yet of unit length."""
         import torch
 
+        threads = torch.get_num_threads()
+        starts = range(0, len(batch), self.chunk)
+        vectors = list(self._pool.map(self._run_chunk, [batch[i : i + self.chunk] for i in starts]))
+        # The pool's threads lower torch's setting for themselves and for threads yet to come, not for others.
+        torch.set_num_threads(threads)
+        return np.concatenate(vectors)
+
+    def _run_chunk(self, pictures: NDArray[np.uint8]) -> Floats:
+        import torch
+
+        count = len(pictures)
+        if count < self.chunk:
+            padding = np.zeros((self.chunk - count, *pictures.shape[1:]), dtype=np.uint8)
+            pictures = np.concatenate([pictures, padding])
         with torch.inference_mode():
-            pixels = torch.from_numpy(batch).to(self.device)
+            pixels = torch.from_numpy(pictures).to(self.device)
             # NHWC pixels seen as NCHW are channels_last already: no copy.
             inputs = (pixels * self._scale - self._shift).permute(0, 3, 1, 2).to(self._dtype)
-            vectors: Floats = self._network(inputs).float().cpu().numpy()
-        return vectors
+            vectors: Floats = self._network.run(inputs).cpu().numpy()
+        return vectors[:count]
 
 
-def choose_engine(
-    network: torch.nn.Module, preprocessing: Preprocessing, device: str, batch_size: int, warn: Warn
-) -> Engine:
+def chunk_size(side_px: int) -> int:
+    """Return how many squares one thread computes at a time: a few large ones, to use the caches."""
+    return max(LEAST_CHUNK, min(MOST_CHUNK, LEAST_CHUNK * 224**2 // side_px**2))
+
+
+def choose_engine(network: FeatureNetwork, preprocessing: Preprocessing, device: str, warn: Warn) -> Engine:
     """Return the fastest engine of this machine whose vectors keep their direction.
 
     bf16 is used where the processor computes in it and the mean cosine to fp32, measured on a few
@@ -140,7 +195,7 @@ def choose_engine(
     if not computes_in_bf16(device):
         return plain
     fast = Engine(network, preprocessing, device, "bf16")
-    batch = structured_pictures(batch_size, preprocessing.size_px)
+    batch = structured_pictures(CHECK_PICTURES, preprocessing.size_px)
     cosine = mean_cosine(fast.run(batch), plain.run(batch))
     if cosine >= SAME_COSINE:
         return fast
