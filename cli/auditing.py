@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from auditor.errors import OutputError, UsageError
 from auditor.results import Audit, Dataset
 from auditor.settings import AuditSettings, check_settings
 from auditor.storage import save
-from cli.progress import print_warning, show_progress
+from cli.output import print_error, print_warning
+from cli.progress import show_progress
 from cli.summary import describe_command, print_summary, summarise
 from cli.workspace import Workspace, check_target
 from reports.page import PageOptions, write_page
@@ -49,7 +49,7 @@ def run_request(request: Request) -> None:
         try:
             audit = _audit_into(workspace.folder, dataset, replace(request, settings=settings))
         except KeyboardInterrupt:
-            print("auditor: interrupted; the next run goes on from what is stored.", file=sys.stderr)
+            print_error("interrupted; the next run goes on from what is stored.")
             raise
         workspace.finish()
     if not request.quiet or request.as_json:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import options as o
+from cli.output import say
 
 app = typer.Typer(
     help="Show or clear the facts and vectors kept for the next run.",
@@ -39,10 +40,12 @@ def info(cache: o.Cache = None, as_json: AsJson = False) -> None:
     empty = {"files": 0, "bytes": 0, "facts": 0, "vectors": 0}
     found: dict[str, Any] = {"folder": str(folder), **(Store(folder).info() if folder.is_dir() else empty)}
     if as_json:
-        print(json.dumps(found))
+        say(json.dumps(found))
         return
-    print(f"{found['folder']}\n{found['bytes'] / 1e6:,.1f} MB in {found['files']:,} files:")
-    print(f"facts of {found['facts']:,} pictures and {found['vectors']:,} vectors")
+    say(
+        f"{found['folder']}\n{found['bytes'] / 1e6:,.1f} MB in {found['files']:,} files: facts of "
+        f"{found['facts']:,} pictures and {found['vectors']:,} vectors"
+    )
 
 
 @app.command("clear", epilog="Example: auditor cache clear")
@@ -53,6 +56,6 @@ def clear(cache: o.Cache = None, as_json: AsJson = False) -> None:
     folder = store_folder(cache)
     freed = Store(folder).clear() if folder.is_dir() else 0
     if as_json:
-        print(json.dumps({"folder": str(folder), "bytes_freed": freed}))
+        say(json.dumps({"folder": str(folder), "bytes_freed": freed}))
     else:
-        print(f"Freed {freed / 1e6:,.1f} MB in {folder}")
+        say(f"Freed {freed / 1e6:,.1f} MB in {folder}")

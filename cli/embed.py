@@ -40,7 +40,8 @@ def embed(
     from auditor.embeddings import run_embedding
     from auditor.settings import AuditSettings, check_settings, open_encoder
     from auditor.store import Store
-    from cli.progress import print_warning, show_progress
+    from cli.output import print_warning, say
+    from cli.progress import show_progress
 
     settings = AuditSettings(
         backbone or "auto", weights, layer, device, offline=offline, batch_size=batch_size, workers=workers
@@ -57,9 +58,9 @@ def embed(
     counts = {"store": str(out), "samples": len(dataset), "embedded": len(made.embeddings.ids)}
     counts |= {"new": made.encoded, "unreadable": int((~made.facts.readable).sum())}
     if as_json:
-        print(json.dumps(counts))
+        say(json.dumps(counts))
     elif not quiet:
-        print(
+        say(
             f"{counts['embedded']:,} of {counts['samples']:,} samples have a vector "
             f"({counts['new']:,} pictures new)\nNext      auditor run {data} --store {out}"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 from auditor import __version__
 from auditor.errors import AuditError
 from cli import cache, demo, embed, report, run
+from cli.output import print_error
 from cli.settings_file import default_values
 
 EXIT_UNUSABLE = 2
@@ -63,9 +63,6 @@ def main() -> None:
         app()
     except AuditError as error:
         _fail(str(error))
-    except BrokenPipeError:
-        # The reader of stdout went away; the devnull keeps Python from complaining when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         where = f" {str(error.filename)!r}" if error.filename else ""
         _fail(f"{error.strerror or error}{where}.")
@@ -74,7 +71,7 @@ def main() -> None:
 
 
 def _fail(sentence: str) -> None:
-    print(f"auditor: {sentence}", file=sys.stderr)
+    print_error(sentence)
     sys.exit(EXIT_UNUSABLE)
 
 

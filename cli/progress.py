@@ -26,11 +26,6 @@ def show_progress(quiet: bool) -> Iterator[Progress]:
         yield _Stages(bars)
 
 
-def print_warning(sentence: str) -> None:
-    """Print a warning on stderr."""
-    print(f"auditor: warning: {sentence}", file=sys.stderr)
-
-
 class _Stages:
     """One line per stage; a stage that cannot count its work shows a moving bar until the next one starts."""
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cli import options as o
+from cli.output import say
 
 EXAMPLE = "Example: auditor report photos-audit --limit-report 500"
 
@@ -55,6 +56,6 @@ def report(
         raise OutputError(f"There is no folder {str(page.parent)!r} to write the page into.")
     write_page(loaded, page, PageOptions(limit=limit_report, image_root=image_root))
     if as_json:
-        print(json.dumps({"audit": str(audit), "page": str(page), "bytes": page.stat().st_size}))
+        say(json.dumps({"audit": str(audit), "page": str(page), "bytes": page.stat().st_size}))
     elif not quiet:
-        print(f"Page      {page} ({page.stat().st_size / 1e6:.1f} MB)")
+        say(f"Page      {page} ({page.stat().st_size / 1e6:.1f} MB)")

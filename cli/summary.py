@@ -11,6 +11,7 @@ from auditor.dataset import ReadOptions
 from auditor.documents import audit_document
 from auditor.results import Audit, Dataset
 from auditor.settings import AuditSettings
+from cli.output import plain, say
 from reports.wording import headline
 
 SHOWN_PAIRS = 5
@@ -37,14 +38,9 @@ def summarise(audit: Audit, page: Path) -> dict[str, Any]:
 def print_summary(summary: dict[str, Any], as_json: bool) -> None:
     """Print the summary on stdout."""
     if as_json:
-        print(json.dumps(summary, ensure_ascii=False, allow_nan=False, indent=1), flush=True)
+        say(json.dumps(summary, ensure_ascii=False, allow_nan=False, indent=1))
     else:
-        print("\n".join(plain(line) for line in _lines(summary)), flush=True)
-
-
-def plain(text: str) -> str:
-    """Return `text` with control and direction characters written out: names cannot steer the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        say("\n".join(plain(line) for line in _lines(summary)))
 
 
 def describe_command(dataset: Dataset, reading: ReadOptions, settings: AuditSettings) -> str:

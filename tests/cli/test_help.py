@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -57,6 +58,15 @@ def test_help_is_there_at_once() -> None:
 
     # The best of a few: other work on the machine is no fault of the command.
     assert min(seconds() for _ in range(4)) < 0.5
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-m", "cli.main", "cache", "info", "--cache", str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def given_values(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> dict:
