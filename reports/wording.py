@@ -46,6 +46,8 @@ NAME_LENGTH = 48
 
 RARELY_MIXED, OFTEN_MIXED = 0.05, 0.25
 """Mean share of two classes that is taken for the other: below is a border case, above a real overlap."""
+FEW_MIXED = 5
+"""Samples; fewer than this are cases, no pattern to write a rule from."""
 ONE_WAY_RATIO = 2.0
 """A pair counts as one-way when one direction's share is at least this many times the other's."""
 SMALL_CLASS_RATIO = 5.0
@@ -186,7 +188,7 @@ def advice(pair: ClassPair, size_a: int, size_b: int, own_cluster: str = "") -> 
             f"The {own} that look like {other} lie together as a group of their own: look at them as one, "
             f"then move them or split {own} in two."
         )
-    if pair.score < RARELY_MIXED:
+    if pair.score < RARELY_MIXED or pair.a_as_b + pair.b_as_a < FEW_MIXED:
         return "rare", "Only a few at the border: decide the flagged ones, no rule is needed."
     if shares[1] >= ONE_WAY_RATIO * shares[0]:
         return "one-way", _one_way(a, b, size_a, size_b)

@@ -252,7 +252,8 @@ def _separation(classes: Sequence[str], codes: np.ndarray, p: r.Probabilities, n
     hit = (codes[near.indices] == codes[:, None]).mean(axis=1) > 0.5
     known = [
         r.ClassSeparation(name, int((codes == i).sum()),
-                          float(hit[codes == i].mean()) if (codes == i).any() else 0.0, float(confusion[i, i] / size[i]), 0.4, "mixed" if mixed else "separated", mixed)
+                          float(hit[codes == i].mean()) if (codes == i).any() else 0.0,
+                          float(confusion[i, i] / size[i]), 0.4, "mixed" if mixed else "separated", mixed)
         for i, name in enumerate(classes)
         for mixed in [tuple(q.b if q.a == name else q.a for q in pairs[:3] if name in (q.a, q.b))]
     ]  # fmt: skip

@@ -4,7 +4,7 @@ const cardElement = byId("card");
 
 function original(sample) {
   const path = samples.path[sample] || samples.id[sample];
-  const text = make("bdi", { class: "id" }, path);
+  const text = make("bdi", { class: "id", title: path }, path);
   if (!data.root) return text;
   const address = data.root + path.split("/").map(encodeURIComponent).join("/");
   return make("a", { href: address, target: "_blank", rel: "noopener" }, text);

@@ -35,7 +35,7 @@ function paintMap() {
   if (!map.ready) return;
   const hues = currentHues();
   const alone = state.pair >= 0 || state.code >= 0;
-  const grey = rgba(cssColour(alone ? "--faint" : "--grey"));
+  const grey = rgba(cssColour(alone || hues !== data.hues ? "--faint" : "--grey"));
   const palette = Array.from({ length: 8 }, (_, hue) => rgba(cssColour(`--hue-${hue}`)));
   const colours = hues.map((hue) => (hue >= 0 ? palette[hue] : grey));
   const { plain, flagged } = map.sources;

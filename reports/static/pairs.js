@@ -12,7 +12,7 @@ function side(from, to, list) {
 
 function pairEntry(pair, number, largest) {
   const total = pair.counts[0] + pair.counts[1];
-  const part = (code, n) => make("i", { class: "part", "data-code": code, "data-width": `${((100 * n) / largest).toFixed(1)}%` });
+  const part = (code, n) => n && make("i", { class: "part", "data-code": code, "data-width": `${((100 * n) / largest).toFixed(1)}%` });
   const entry = make("div", { class: "pair", "data-pair": number },
     make("button", { type: "button", "aria-pressed": "false", onclick: () => choosePair(number) },
       make("span", { class: "pair-names" },
