@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from auditor.backbones import Encoder, ResNetEncoder, load_encoder
-from auditor.documents import read_thresholds
+from auditor.documents import read_backbone, read_thresholds
 from auditor.errors import DataError, UsageError
-from auditor.results import Progress, Thresholds
+from auditor.results import Backbone, Progress, Thresholds
 from auditor.storage import read_document
 
 
@@ -31,7 +31,7 @@ class AuditSettings:
     predictions : class probabilities of the user's classifier, reported beside the audit's own.
     store : folder of facts and vectors from earlier runs; None keeps none.
     seed : of the folds and of the map.
-    expected_weights : sha256 that the backbone's weights must have, from an earlier audit.
+    expected : the backbone of an earlier audit: other weights are refused, another precision is told.
     command : how the audit was asked for, kept for the reader.
     """
 
@@ -48,7 +48,7 @@ class AuditSettings:
     store: Path | None = None
     seed: int = 0
     thresholds: Thresholds = field(default_factory=Thresholds)
-    expected_weights: str = ""
+    expected: Backbone | None = None
     command: str = ""
 
     def document(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def settings_like(folder: Path, settings: AuditSettings) -> AuditSettings:
     Weights from a file are not stored in an audit: the same file has to be given again and is checked.
     """
     document = read_document(folder)
-    earlier, backbone = document["settings"], document["backbone"]
+    earlier, backbone = document["settings"], read_backbone(document)
     settings = replace(settings, thresholds=read_thresholds(document))
     if earlier["features"] is not None:
         if settings.features is None:
@@ -79,10 +79,8 @@ def settings_like(folder: Path, settings: AuditSettings) -> AuditSettings:
         raise UsageError(
             f"{str(folder)!r} was made with the weights file {earlier['weights']!r}: give --weights too."
         )
-    name = earlier["backbone"] if earlier["weights"] is not None else backbone["name"]
-    return replace(
-        settings, backbone=name, layer=backbone["layer"], expected_weights=backbone["weights_sha256"]
-    )
+    name = earlier["backbone"] if earlier["weights"] is not None else backbone.name
+    return replace(settings, backbone=name, layer=backbone.layer, expected=backbone)
 
 
 def check_settings(settings: AuditSettings) -> None:
@@ -108,12 +106,21 @@ def open_encoder(settings: AuditSettings, warn: Callable[[str], None], progress:
         warn=warn,
         progress=progress,
     )
-    found = encoder.backbone.weights_sha256
-    if settings.expected_weights and found != settings.expected_weights:
-        raise DataError(
-            f"The earlier audit's weights have sha256 {settings.expected_weights[:12]}, those of "
-            f"{encoder.backbone.name} have {found[:12]}: the two audits would not compare."
-        )
+    _compare(encoder.backbone, settings.expected, warn)
     if settings.batch_size is not None and isinstance(encoder, ResNetEncoder):
         return replace(encoder, batch_size=settings.batch_size)
     return encoder
+
+
+def _compare(found: Backbone, expected: Backbone | None, warn: Callable[[str], None]) -> None:
+    if expected is None or found == expected:
+        return
+    if found.weights_sha256 != expected.weights_sha256:
+        raise DataError(
+            f"The earlier audit's weights have sha256 {expected.weights_sha256[:12]}, those of {found.name} "
+            f"have {found.weights_sha256[:12]}: the two audits would not compare."
+        )
+    warn(
+        f"Vectors are made another way than in the earlier audit ({found.precision} after "
+        f"{expected.precision}), so the two do not compare exactly."
+    )

@@ -74,8 +74,8 @@ Layer = Annotated[
         "--layer",
         envvar="AUDITOR_LAYER",
         metavar="NAME",
-        help="Take the vectors after layer1, layer2, layer3, layer4 or avgpool.",
-        show_default="avgpool",
+        help="Take the vectors after layer1, layer2, layer3, layer4 or avgpool; several joined by +.",
+        show_default="avgpool; bundled: layer3+layer4",
         rich_help_panel=MODEL,
     ),
 ]
@@ -96,7 +96,7 @@ BatchSize = Annotated[
         envvar="AUDITOR_BATCH_SIZE",
         metavar="N",
         help="Pictures that the network sees at once.",
-        show_default="32",
+        show_default="64",
         rich_help_panel=MACHINE,
     ),
 ]

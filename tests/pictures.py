@@ -10,15 +10,17 @@ from PIL import Image
 SIDE = 40
 
 
+COLOURS = np.array([[220, 60, 40], [40, 200, 70], [60, 80, 230], [200, 200, 60]])
+
+
 def picture(kind: int, number: int) -> np.ndarray:
-    """One (40, 40, 3) picture: stripes or rings by `kind`, moved, coloured and made noisy by `number`."""
+    """One (40, 40, 3) picture in the colour and texture of `kind`, with light and dark patches of its own."""
     rng = np.random.default_rng([kind, number])
-    y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE
-    shift = rng.uniform(0, 6)
-    waves = (np.sin(25 * x + shift), np.sin(40 * np.hypot(x - 0.5, y - 0.5) + shift), np.sin(30 * y + shift))
-    colour = np.roll(np.array([150.0, 80.0, 30.0]), kind) * rng.uniform(0.8, 1.2)
-    noise = rng.normal(0, 12, (SIDE, SIDE, 3))
-    return np.clip(100 + waves[kind % 3][..., None] * colour + noise, 0, 255).astype(np.uint8)
+    y, x = np.mgrid[0:SIDE, 0:SIDE]
+    patches = np.kron(rng.uniform(0.2, 1.0, (5, 5)), np.ones((8, 8)))
+    texture = (np.sin(1.2 * x), np.sin(1.2 * y), np.sin(0.9 * (x + y)), np.sin(x) * np.sin(y))[kind % 4]
+    light = patches + 0.15 * texture + rng.normal(0, 0.03, (SIDE, SIDE))
+    return np.clip(light[..., None] * COLOURS[kind % 4], 0, 255).astype(np.uint8)
 
 
 def write_picture(file: Path, kind: int, number: int) -> None:
