@@ -3,6 +3,7 @@
 One document with one figure, found by the page's script under these names:
 
     plain, flagged     sources with x, y, code, color; flagged also line
+    front              the points of the chosen classes once more, above the others
     focus, links       sources of the ring around the sample in question and of the lines to its neighbours
     map                the figure; tools pan, lasso, box, tap, zoom, hover
 
@@ -90,25 +91,24 @@ def _draw(plot: Any, points: PointsView, hues: Sequence[int]) -> None:
     links = ColumnDataSource(
         {k: np.zeros(0, dtype=np.uint16) for k in ("x0", "y0", "x1", "y1")}, name="links"
     )
-    focus = ColumnDataSource({k: np.zeros(0, dtype=np.uint16) for k in ("x", "y")}, name="focus")
+    none: dict[str, Any] = {k: np.zeros(0, dtype=np.uint16) for k in ("x", "y")}
+    focus = ColumnDataSource(none, name="focus")
+    front = ColumnDataSource({**none, "color": np.zeros(0, dtype=np.uint32)}, name="front")
     plain = ColumnDataSource(_columns(points.plain_x, points.plain_y, points.plain_codes, hues), name="plain")
     flagged = ColumnDataSource(
         _columns(points.flagged_x, points.flagged_y, points.flagged_codes, hues), name="flagged"
     )
     flagged.data["line"] = np.full(len(points.flagged_x), GREY, dtype=np.uint32)
-    dots = plot.scatter("x", "y", source=plain, size=_dot_size(len(points.plain_x)), name="dots")
+    dot, diamond = _dot_size(len(points.plain_x)), _diamond_size(len(points.flagged_x))
+    dots = plot.scatter("x", "y", source=plain, size=dot, name="dots")
     dots.glyph.update(marker="circle", fill_color="color", line_color=None)
+    above = plot.scatter("x", "y", source=front, size=dot + 1, name="above")
+    above.glyph.update(marker="circle", fill_color="color", line_color=None)
+    diamonds = plot.scatter("x", "y", source=flagged, size=diamond, name="diamonds")
+    diamonds.glyph.update(marker="diamond", fill_color="color", line_color="line")
+    diamonds.glyph.line_width = 1.3 if len(points.flagged_x) < 500 else 0.9
     lines = plot.segment("x0", "y0", "x1", "y1", source=links, name="lines")
     lines.glyph.update(line_width=1.2, line_color="#888888")
-    diamonds = plot.scatter(
-        "x", "y", source=flagged, size=_diamond_size(len(points.flagged_x)), name="diamonds"
-    )
-    diamonds.glyph.update(
-        marker="diamond",
-        fill_color="color",
-        line_color="line",
-        line_width=1.3 if len(points.flagged_x) < 500 else 0.9,
-    )
     ring = plot.scatter("x", "y", source=focus, size=22, name="ring")
     ring.glyph.update(marker="circle", fill_color=None, line_color="#888888", line_width=2.5)
     for renderer in (dots, diamonds):

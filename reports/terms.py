@@ -52,4 +52,8 @@ TERMS: Mapping[str, str] = {
     ),
     "fingerprint": ("One number for the whole dataset: it changes when any picture, name or label changes."),
     "seed": ("The start of all random choices: the same seed gives the same audit."),
+    "mixed": (
+        "A good part of the class is taken for another class out of sample, or the other way. A class is "
+        "separated when hardly any is, and not judged when it has too few independent samples."
+    ),
 }

@@ -31,6 +31,9 @@ function make(tag, attributes = {}, ...children) {
 
 const bdi = (text, extra = "") => make("bdi", { class: `name ${extra}`.trim(), title: text }, text);
 
+// A class name inside a sentence: a long one is cut at the end, whole on hover.
+const inline = (name) => make("bdi", name.length > 24 ? { class: "inline", title: name } : {}, name);
+
 // A technical word that explains itself on focus, tap or hover.
 function term(word, key) {
   return make("span", { class: "term", tabindex: "0" }, word, make("span", { class: "tip", role: "tooltip" }, data.terms[key]));

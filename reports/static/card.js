@@ -37,7 +37,7 @@ function allPictures(card) {
 function labelList(card) {
   const rows = [make("dt", {}, "Labelled"), make("dd", {}, labelled(samples.label[card.members[0][0]], "clamp"))];
   if (card.suggested >= 0) {
-    rows.push(make("dt", {}, card.kind === "ambiguous" ? "Or is it" : "Looks like"), make("dd", { "data-test": "suggested" }, labelled(card.suggested, "clamp")));
+    rows.push(make("dt", {}, card.kind === "ambiguous" ? "Or" : "Looks like"), make("dd", { "data-test": "suggested" }, labelled(card.suggested, "clamp")));
   }
   return make("dl", { class: "labels" }, ...rows);
 }
@@ -46,7 +46,7 @@ function modelLine(card) {
   const parts = [];
   if (card.probabilities.length) {
     parts.push("The model gives ");
-    card.probabilities.forEach(([code, p], i) => parts.push(i ? ", " : "", make("bdi", { class: "inline", title: classes[code] }, classes[code]), ` ${p.toFixed(2)}`));
+    card.probabilities.forEach(([code, p], i) => parts.push(i ? ", " : "", inline(classes[code]), ` ${p.toFixed(2)}`));
     parts.push(". ");
   }
   const score = kindByName.get(card.kind).score;
@@ -93,6 +93,7 @@ function showCard() {
       make("span", { class: "card-place" }, `${count(list.indexOf(state.card) + 1)} of ${count(list.length)} · ${kind}`)),
     body);
   cardElement.dataset.finding = card.finding;
+  byId("say").textContent = `${card.question} ${card.reason}`;
 }
 
 onChange((before) => {

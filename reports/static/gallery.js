@@ -1,6 +1,6 @@
 // Chips by kind, the line that says what is shown, and the tiles.
 
-const BATCH = 60; // tiles made at a time
+const BATCH = matchMedia("(max-width: 700px)").matches ? 15 : 60; // tiles made at a time
 const FIRST = 18; // tiles whose pictures are made at once, without waiting for the observer
 const gallery = byId("gallery");
 let made = 0;
@@ -29,8 +29,8 @@ function statusLine() {
   const line = byId("status");
   if (!filtered()) return line.replaceChildren(cards.length ? "The most suspect first in each kind. Arrow keys move." : "");
   const parts = [];
-  if (state.pair >= 0) parts.push(make("bdi", { class: "inline" }, classes[pairs[state.pair].a]), " and ", make("bdi", { class: "inline" }, classes[pairs[state.pair].b]));
-  if (state.code >= 0) parts.push(parts.length ? ", " : "", make("bdi", { class: "inline" }, classes[state.code]));
+  if (state.pair >= 0) parts.push(inline(classes[pairs[state.pair].a]), " and ", inline(classes[pairs[state.pair].b]));
+  if (state.code >= 0) parts.push(parts.length ? ", " : "", inline(classes[state.code]));
   if (state.picked) parts.push(parts.length ? ", " : "", `${count(state.area)} ${state.area === 1 ? "point" : "points"} on the map`);
   if (state.kind) parts.push(parts.length ? ", " : "", kindByName.get(state.kind).name.toLowerCase());
   return line.replaceChildren(make("span", {}, ...parts, `: ${count(visibleCards().length)} of ${count(cards.length)} findings`),

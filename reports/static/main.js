@@ -56,6 +56,7 @@ function placeTip(event) {
   const below = box.bottom + 6;
   tip.style.top = `${below + tip.offsetHeight > innerHeight ? box.top - tip.offsetHeight - 6 : below}px`;
 }
+addEventListener("beforeprint", () => document.querySelectorAll("img[data-sample]:not([src])").forEach(load));
 document.addEventListener("focusin", placeTip);
 document.addEventListener("pointerover", placeTip);
 

@@ -21,7 +21,7 @@ async function startMap() {
   await Bokeh.embed.embed_items({ map: document_ }, [{ docid: "map", roots: { [root]: "map" }, root_ids: [root] }]);
   const bokeh = Bokeh.documents[Bokeh.documents.length - 1];
   map.plot = bokeh.get_model_by_name("map");
-  for (const name of ["plain", "flagged", "focus", "links"]) map.sources[name] = bokeh.get_model_by_name(name);
+  for (const name of ["plain", "flagged", "front", "focus", "links"]) map.sources[name] = bokeh.get_model_by_name(name);
   map.model = (name) => bokeh.get_model_by_name(name);
   map.start = ["x_range", "y_range"].map((axis) => [map.plot[axis].start, map.plot[axis].end]);
   for (const name of ["plain", "flagged"]) data.points[name].forEach((id, row) => map.place.set(id, [name, row]));
@@ -34,8 +34,8 @@ async function startMap() {
 function paintMap() {
   if (!map.ready) return;
   const hues = currentHues();
-  const alone = state.pair >= 0 || state.code >= 0;
-  const grey = rgba(cssColour(alone || hues !== data.hues ? "--faint" : "--grey"));
+  const alone = hues !== data.hues;
+  const grey = rgba(cssColour(alone ? "--faint" : "--grey"));
   const palette = Array.from({ length: 8 }, (_, hue) => rgba(cssColour(`--hue-${hue}`)));
   const colours = hues.map((hue) => (hue >= 0 ? palette[hue] : grey));
   const { plain, flagged } = map.sources;
@@ -49,10 +49,19 @@ function paintMap() {
   const [ink, faint] = [rgba(cssColour("--ink")), rgba(cssColour("--line"))];
   const line = Uint32Array.from(data.points.cards, (list) => (!filtered() || list.some((card) => shown.has(card)) ? ink : faint));
   paint(plain);
+  map.sources.front.data = alone ? chosenPoints(hues) : { x: [], y: [], color: [] };
   paint(flagged, { line });
   map.model("ring").glyph.line_color = cssColour("--ink");
   map.model("lines").glyph.line_color = cssColour("--soft");
   drawLegend(hues);
+}
+
+// The points of the coloured classes, so that they are drawn above the grey ones.
+function chosenPoints(hues) {
+  const { x, y, code, color } = map.sources.plain.data;
+  const rows = [];
+  for (let row = 0; row < code.length; row++) if (hues[code[row]] >= 0) rows.push(row);
+  return { x: rows.map((row) => x[row]), y: rows.map((row) => y[row]), color: Uint32Array.from(rows, (row) => color[row]) };
 }
 
 function pointOf(sample) {
@@ -164,7 +173,7 @@ function showTip(name) {
   const code = map.sources[name].data.code[row];
   const sample = sampleNumber.get(id);
   const picture = sample !== undefined && hasPicture(sample) ? make("img", { src: pictureUrl(sample), alt: "" }) : null;
-  tip.replaceChildren(...[picture, make("span", {}, dot(code), bdi(classes[code], "clamp")), make("bdi", { class: "id" }, id)].filter(Boolean));
+  tip.replaceChildren(...[picture, make("span", { class: "clamp" }, dot(code), bdi(classes[code])), make("bdi", { class: "id" }, id)].filter(Boolean));
   tip.dataset.source = name;
   tip.hidden = false;
   const [x, y] = map.mouse || [0, 0];

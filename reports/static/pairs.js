@@ -5,7 +5,7 @@ const pairList = byId("pairs");
 let openPair = pairs.length ? 0 : -1;
 
 function side(from, to, list) {
-  const heading = make("h3", {}, "labelled ", make("bdi", { class: "inline" }, classes[from]), ", near ", make("bdi", { class: "inline" }, classes[to]));
+  const heading = make("h3", {}, "labelled ", inline(classes[from]), ", near ", inline(classes[to]));
   const items = list.map((sample) => make("li", {}, withPictures ? frame(sample, ROOM.side) : make("bdi", { class: "id small" }, samples.id[sample])));
   return make("div", {}, heading, items.length ? make("ul", {}, ...items) : make("p", { class: "small soft" }, "none"));
 }
