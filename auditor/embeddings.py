@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -226,17 +227,18 @@ def _work(job: _Job, rows: Sequence[int], workers: int, progress: Progress) -> N
     size = job.encoder.input_size
     batch = np.zeros((job.encoder.batch_size, size, size, 3), dtype=np.uint8)
     pending: list[int] = []
-    for done, (row, facts, square) in enumerate(_read_ahead(job, rows, workers), start=1):
-        job.add_facts(row, facts)
-        if square is not None and facts.digest not in job.row_of:
-            job.row_of[facts.digest] = row
-            batch[len(pending)] = square
-            pending.append(row)
-        if len(pending) == len(batch) or (pending and done == len(rows)):
-            job.add_vectors(pending, _encode(job.encoder, batch[: len(pending)]))
-            pending = []
-            job.save_if_due()
-        progress("embed", done, len(rows))
+    with closing(_read_ahead(job, rows, workers)) as readings:
+        for done, (row, facts, square) in enumerate(readings, start=1):
+            job.add_facts(row, facts)
+            if square is not None and facts.digest not in job.row_of:
+                job.row_of[facts.digest] = row
+                batch[len(pending)] = square
+                pending.append(row)
+            if len(pending) == len(batch) or (pending and done == len(rows)):
+                job.add_vectors(pending, _encode(job.encoder, batch[: len(pending)]))
+                pending = []
+                job.save_if_due()
+            progress("embed", done, len(rows))
 
 
 def _encode(encoder: Encoder, batch: NDArray[np.uint8]) -> Floats:
@@ -252,7 +254,7 @@ def _encode(encoder: Encoder, batch: NDArray[np.uint8]) -> Floats:
 Reading = tuple[int, FileFacts, NDArray[np.uint8] | None]
 
 
-def _read_ahead(job: _Job, rows: Sequence[int], workers: int) -> Iterator[Reading]:
+def _read_ahead(job: _Job, rows: Sequence[int], workers: int) -> Generator[Reading, None, None]:
     """Yield (row, facts, square or None) in the order of `rows`, a bounded number decoded ahead."""
     ahead = LOOK_AHEAD_BATCHES * job.encoder.batch_size
     waiting: deque[Future[Reading]] = deque()
