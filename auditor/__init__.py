@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from auditor.audit import AuditSettings, run_audit
+    from auditor.audit import run_audit
     from auditor.dataset import ReadOptions, read_dataset
     from auditor.errors import AuditError
     from auditor.results import Audit, Dataset, Finding, Thresholds
+    from auditor.settings import AuditSettings
     from auditor.storage import load, save
 
 __version__ = "0.1.0"
@@ -22,7 +23,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Audit": "results",
     "AuditError": "errors",
-    "AuditSettings": "audit",
+    "AuditSettings": "settings",
     "Dataset": "results",
     "Finding": "results",
     "ReadOptions": "dataset",
