@@ -21,7 +21,7 @@ from painter import damage
 from painter.photo import photograph
 from painter.plan import Picture, make_plan
 from painter.sketch import draw
-from painter.strangers import SUBJECTS, draw_stranger, photograph_stranger
+from painter.strangers import draw_stranger, photograph_stranger
 
 MANIFEST = ("path", "label", "domain", "split")
 TRUTH = ("path", "problem", "label", "right_label", "of", "detail")
@@ -33,7 +33,7 @@ def paint(picture: Picture, seed: int) -> damage.Pixels:
     if picture.problem == "empty":
         return damage.empty(picture.domain, rng)
     is_photo = picture.domain == "photo"
-    if picture.shows in SUBJECTS:
+    if picture.problem == "off_topic":
         return (photograph_stranger if is_photo else draw_stranger)(picture.shows, rng)
     pixels = (photograph if is_photo else draw)(picture.shows, rng)
     if picture.problem == "dark":

@@ -8,6 +8,7 @@ Light   direction to the light, share of ambient light, colour
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,13 +32,7 @@ class Frame:
 
     def grid(self, side: int) -> tuple[Array, Array]:
         """Return the object coordinates u, v of every pixel, each (side, side)."""
-        axis = np.arange(side, dtype=np.float32) + 0.5
-        dx = (axis[None, :] - self.x) / self.scale
-        dy = (axis[:, None] - self.y) / self.scale
-        cos, sin = np.cos(self.angle), np.sin(self.angle)
-        u = (cos * dx + sin * dy).astype(np.float32)
-        v = self.flip * (cos * dy - sin * dx)
-        return u, (v - self.bend * u * u).astype(np.float32)
+        return _grid(self, side)
 
     def points(self, u: Array, v: Array) -> Array:
         """Return pixel positions (k, 2) of object coordinates."""
@@ -54,6 +49,18 @@ class Frame:
         return cos * nu - sin * self.flip * nv, sin * nu + cos * self.flip * nv
 
 
+@lru_cache(maxsize=4)
+def _grid(frame: Frame, side: int) -> tuple[Array, Array]:
+    """Return what `Frame.grid` does, kept because every part of an object asks for it."""
+    axis = np.arange(side, dtype=np.float32) + 0.5
+    dx = ((axis[None, :] - frame.x) / frame.scale).astype(np.float32)
+    dy = ((axis[:, None] - frame.y) / frame.scale).astype(np.float32)
+    cos, sin = np.float32(np.cos(frame.angle)), np.float32(np.sin(frame.angle))
+    u = cos * dx + sin * dy
+    v = frame.flip * (cos * dy - sin * dx)
+    return u, v - np.float32(frame.bend) * u * u
+
+
 @dataclass(frozen=True)
 class Part:
     """The region between two curves over u; `u` ascends, all arrays (k,)."""
@@ -64,18 +71,31 @@ class Part:
 
     def cover(self, u: Array, v: Array, pixel: float) -> Array:
         """Return the share of each pixel that the part covers; `pixel` is a pixel's size in units."""
-        high, low = np.interp(u, self.u, self.high), np.interp(u, self.u, self.low)
-        edges = (high - v, v - low, u - self.u[0], self.u[-1] - u)
-        out = np.ones_like(u)
-        for edge in edges:
-            out *= np.clip(edge / pixel + 0.5, 0, 1)
+        near = self._near(u, v, pixel)
+        at, across = u[near], v[near]
+        high, low = np.interp(at, self.u, self.high), np.interp(at, self.u, self.low)
+        share = np.ones(len(at), dtype=np.float32)
+        for edge in (high - across, across - low, at - self.u[0], self.u[-1] - at):
+            share *= np.clip(edge / pixel + 0.5, 0, 1)
+        out = np.zeros_like(u)
+        out[near] = share
         return out
 
     def across(self, u: Array, v: Array) -> Array:
-        """Return the position across the part: -1 at its low edge, 1 at its high one."""
-        high, low = np.interp(u, self.u, self.high), np.interp(u, self.u, self.low)
+        """Return the position across the part: -1 at its low edge, 1 at its high one, 0 far away."""
+        near = self._near(u, v, 0.05)
+        at = u[near]
+        high, low = np.interp(at, self.u, self.high), np.interp(at, self.u, self.low)
         half = np.maximum((high - low) / 2, 1e-4)
-        return np.clip((v - (high + low) / 2) / half, -1, 1).astype(np.float32)
+        out = np.zeros_like(u)
+        out[near] = np.clip((v[near] - (high + low) / 2) / half, -1, 1)
+        return out
+
+    def _near(self, u: Array, v: Array, margin: float) -> NDArray[np.bool_]:
+        """Return which pixels lie in the part's bounding box, the only ones worth computing."""
+        inside = (u > self.u[0] - margin) & (u < self.u[-1] + margin)
+        inside &= (v > self.low.min() - margin) & (v < self.high.max() + margin)
+        return np.asarray(inside)
 
     def normals(self, u: Array, s: Array, roundness: float = 1.0) -> tuple[Array, Array, Array]:
         """Return the normal along u, along v and towards the viewer of a round body with this outline."""

@@ -21,81 +21,93 @@ class Item:
     frame: Frame
 
 
+UP, ASLANT = -np.pi / 2, -np.pi / 4
+"""Directions of an object's axis in radians: stem up, or tip to the upper right."""
+
+
 def _turn(rng: Rng) -> int:
     return int(rng.choice([-1, 1]))
 
 
-def _one(
-    rng: Rng, what: str, side: int, size: tuple[float, float], spread: float = 0.06, bend: float = 0.0
-) -> Item:
+def _lean(rng: Rng, spread: float) -> float:
+    """Return a small turn, never more than twice the spread."""
+    return float(np.clip(rng.normal(0, spread), -2 * spread, 2 * spread))
+
+
+def _one(rng: Rng, what: str, side: int, angle: float, size: tuple[float, float]) -> Item:
     """Place one object near the middle; `size` bounds the half length as a share of the side."""
-    x, y = side * (0.5 + rng.normal(0, spread, 2).clip(-2 * spread, 2 * spread))
-    angle = rng.uniform(0, 2 * np.pi)
-    frame = Frame(x, y, angle, side * rng.uniform(*size), _turn(rng), rng.normal(0, bend) if bend else 0.0)
-    return Item(what, frame)
+    x, y = side * (0.5 + rng.uniform(-0.06, 0.06, 2))
+    return Item(what, Frame(x, y, angle, side * rng.uniform(*size), _turn(rng), rng.normal(0, 0.02)))
 
 
-def _beside(
-    rng: Rng, first: str, second: str, side: int, size: tuple[float, float], gap: float
-) -> list[Item]:
-    """Place two objects side by side, roughly in parallel; `gap` in units of their half length."""
-    angle = rng.uniform(0, 2 * np.pi)
-    scale = side * rng.uniform(*size)
-    dx, dy = -np.sin(angle) * gap * scale / 2, np.cos(angle) * gap * scale / 2
+@dataclass(frozen=True)
+class _Pair:
+    """How two objects lie side by side: direction, half length as a share of the side, gap in half lengths."""
+
+    angle: float
+    size: tuple[float, float]
+    gap: float
+
+
+def _beside(rng: Rng, first: str, second: str, side: int, pair: _Pair) -> list[Item]:
+    """Place two objects side by side, roughly in parallel."""
+    scale = side * rng.uniform(*pair.size)
+    dx, dy = -np.sin(pair.angle) * pair.gap * scale / 2, np.cos(pair.angle) * pair.gap * scale / 2
     items = []
     for what, sign in ((first, -1), (second, 1)):
         x, y = (
-            side / 2 + sign * dx + rng.normal(0, 0.02 * side),
-            side / 2 + sign * dy + rng.normal(0, 0.02 * side),
+            side / 2 + sign * dx + rng.normal(0, 0.015 * side),
+            side / 2 + sign * dy + rng.normal(0, 0.015 * side),
         )
-        turned = angle + rng.normal(0, 0.3) + (np.pi if rng.random() < 0.3 else 0)
-        items.append(Item(what, Frame(x, y, turned, scale * rng.uniform(0.92, 1.08), _turn(rng))))
+        frame = Frame(x, y, pair.angle + _lean(rng, 0.15), scale * rng.uniform(0.92, 1.08), _turn(rng))
+        items.append(Item(what, frame))
     return items
 
 
 def _pear(rng: Rng, side: int) -> list[Item]:
-    if rng.random() < 0.25:
-        return _beside(rng, "pear", "pear", side, (0.24, 0.29), 1.5)
-    return [_one(rng, "pear", side, (0.28, 0.38), 0.05, 0.07)]
+    if rng.random() < 0.2:
+        return _beside(rng, "pear", "pear", side, _Pair(UP + _lean(rng, 0.15), (0.27, 0.31), 1.45))
+    return [_one(rng, "pear", side, UP + _lean(rng, 0.25), (0.30, 0.37))]
 
 
 def _avocado(rng: Rng, side: int) -> list[Item]:
-    chance = rng.random()
-    if chance < 0.22:
-        return _beside(rng, "half_avocado", "bed_avocado", side, (0.25, 0.31), 1.65)
-    if chance < 0.36:
-        return _beside(rng, "whole_avocado", "half_avocado", side, (0.25, 0.31), 1.6)
-    what = "whole_avocado" if chance < 0.5 else ("bed_avocado" if chance < 0.58 else "half_avocado")
-    return [_one(rng, what, side, (0.31, 0.42))]
+    chance, lie = rng.random(), _Pair(UP + _lean(rng, 0.2), (0.29, 0.33), 1.55)
+    if chance < 0.2:
+        return _beside(rng, "half_avocado", "bed_avocado", side, lie)
+    if chance < 0.32:
+        return _beside(rng, "whole_avocado", "half_avocado", side, lie)
+    what = "whole_avocado" if chance < 0.4 else ("bed_avocado" if chance < 0.5 else "half_avocado")
+    return [_one(rng, what, side, UP + _lean(rng, 0.3), (0.34, 0.43))]
 
 
 def _knife(rng: Rng, side: int) -> list[Item]:
-    return [_one(rng, "knife", side, (0.43, 0.56))]
+    return [_one(rng, "knife", side, ASLANT + _lean(rng, 0.2), (0.52, 0.62))]
 
 
 def _spoon(rng: Rng, side: int) -> list[Item]:
-    if rng.random() < 0.15:
-        return _beside(rng, "spoon", "spoon", side, (0.4, 0.48), 0.75)
-    return [_one(rng, "spoon", side, (0.42, 0.54), 0.05, 0.03)]
+    if rng.random() < 0.12:
+        return _beside(rng, "spoon", "spoon", side, _Pair(ASLANT + _lean(rng, 0.15), (0.5, 0.55), 0.62))
+    return [_one(rng, "spoon", side, ASLANT + _lean(rng, 0.2), (0.5, 0.6))]
 
 
 def _pencil(rng: Rng, side: int) -> list[Item]:
     if rng.random() < 0.3:
-        return _beside(rng, "pencil", "pencil", side, (0.4, 0.5), 0.42)
-    return [_one(rng, "pencil", side, (0.42, 0.54))]
+        return _beside(rng, "pencil", "pencil", side, _Pair(ASLANT + _lean(rng, 0.15), (0.5, 0.56), 0.4))
+    return [_one(rng, "pencil", side, ASLANT + _lean(rng, 0.2), (0.5, 0.6))]
 
 
 def _avocado_with_knife(rng: Rng, side: int) -> list[Item]:
-    """Place half an avocado and a large knife beside it or across its edge."""
-    angle = rng.uniform(0, 2 * np.pi)
-    away = side * rng.uniform(0.19, 0.23)
-    dx, dy = -np.sin(angle) * away, np.cos(angle) * away
-    fruit = str(rng.choice(["half_avocado", "half_avocado", "bed_avocado"]))
-    lie = Frame(
-        side / 2 + dx, side / 2 + dy, rng.uniform(0, 2 * np.pi), side * rng.uniform(0.25, 0.3), _turn(rng)
+    """Place an avocado in a corner or behind the blade of a knife that fills the picture."""
+    fruit = str(rng.choice(["half_avocado", "half_avocado", "bed_avocado", "whole_avocado"]))
+    behind = rng.random() < 0.45
+    away, size = ((0.0, 0.09), (0.27, 0.32)) if behind else ((0.24, 0.29), (0.2, 0.24))
+    angle = ASLANT + _lean(rng, 0.15)
+    middle = side * (0.5 + rng.uniform(-0.03, 0.03, 2))
+    x, y = middle + np.array([-np.sin(angle), np.cos(angle)]) * side * rng.uniform(*away) * rng.choice(
+        [-1, 1]
     )
-    blade_x, blade_y = side / 2 - dx * rng.uniform(0.6, 0.95), side / 2 - dy * rng.uniform(0.6, 0.95)
-    blade = Frame(blade_x, blade_y, angle + rng.normal(0, 0.15), side * rng.uniform(0.46, 0.54), _turn(rng))
+    lie = Frame(x, y, UP + _lean(rng, 0.3), side * rng.uniform(*size), _turn(rng))
+    blade = Frame(*middle, angle + _lean(rng, 0.08), side * rng.uniform(0.54, 0.62), _turn(rng))
     return [Item(fruit, lie), Item("knife", blade)]
 
 

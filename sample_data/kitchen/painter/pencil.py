@@ -62,10 +62,10 @@ def stroke(plane: Image.Image, points: Array, hand: Hand, rng: Rng, weight: floa
     line = line + _wander(rng, len(line), hand.wobble)
     force = 1 + 0.3 * _wander(rng, len(line), 1.0)[:, 0]
     pen = ImageDraw.Draw(plane)
-    for start, stop, press in zip(line[:-1], line[1:], force[:-1], strict=True):
-        width = max(1, round(hand.width * weight * float(np.clip(press, 0.45, 1.5))))
-        shade = int(255 * np.clip(hand.pressure * press * min(weight, 1.0), 0.2, 1))
-        pen.line([*map(float, start), *map(float, stop)], fill=shade, width=width)
+    for start, stop, press in zip(line[:-1].tolist(), line[1:].tolist(), force[:-1].tolist(), strict=True):
+        width = max(1, round(hand.width * weight * min(max(press, 0.45), 1.5)))
+        shade = int(255 * min(max(hand.pressure * press * min(weight, 1.0), 0.2), 1.0))
+        pen.line([*start, *stop], fill=shade, width=width)
 
 
 def outline(ink: Array, points: Array, hand: Hand, rng: Rng, weight: float = 1.0) -> None:
@@ -107,7 +107,7 @@ def _meets(tone: Array, ends: NDArray[np.float64], floor: float) -> bool:
 
 def _hatch_line(plane: Image.Image, ends: NDArray[np.float64], hand: Hand, rng: Rng) -> None:
     """Draw one hatching line in a few long segments."""
-    line = resample(ends.astype(np.float32), len(np.asarray(plane)) / 9)
+    line = resample(ends.astype(np.float32), plane.width / 9)
     line = line + _wander(rng, len(line), hand.wobble * 0.8)
     shade = int(255 * np.clip(hand.pressure * rng.uniform(0.65, 1.0), 0, 1))
     points = [(float(x), float(y)) for x, y in line]

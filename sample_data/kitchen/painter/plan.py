@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from painter.canvas import Rng
-from painter.strangers import SUBJECTS
+from painter.subjects import SUBJECTS
 
 CLASSES = ("avocado", "knife", "pear", "pencil", "spoon")
 DOMAINS = ("photo", "drawing")
@@ -20,8 +20,8 @@ TRAIN_PER_CELL, TEST_PER_CELL = 45, 15
 """Regular pictures of one class in one domain."""
 
 WRONG: dict[tuple[str, str], int] = {
-    ("avocado", "knife"): 8,
-    ("knife", "avocado"): 2,
+    ("avocado", "knife"): 9,
+    ("knife", "avocado"): 1,
     ("avocado", "pear"): 2,
     ("pear", "avocado"): 3,
     ("spoon", "knife"): 2,
@@ -34,8 +34,7 @@ WRONG: dict[tuple[str, str], int] = {
 }
 """Wrong labels: (label given, what the picture shows) -> how many."""
 
-WITH_KNIFE = 16
-OFF_TOPIC = len(SUBJECTS)
+WITH_KNIFE = 14
 EXACT, LOSSLESS_EXACT = 6, 3
 CONFLICTING, LEAKS = 5, 6
 NEAR = ("jpeg 40", "crop 90 %", "resize 96 px") * 4
@@ -76,11 +75,7 @@ def _regular() -> Iterator[Picture]:
         for label in CLASSES:
             for domain in DOMAINS:
                 for number in range(count):
-                    suffix = (
-                        ".png"
-                        if number == 0 and split == "train"
-                        else (".webp" if number == 1 and label == "pear" else ".jpg")
-                    )
+                    suffix = {0: ".png", 1: ".webp"}.get(number, ".jpg") if split == "train" else ".jpg"
                     yield Picture(key, label, label, domain, split, suffix=suffix)
                     key += 1
 
@@ -93,11 +88,11 @@ def _new(rng: Rng) -> Iterator[Picture]:
             yield Picture(-1, shows, label, DOMAINS[number % 2], "train", "wrong_label")
             number += 1
     for number in range(WITH_KNIFE):
-        domain = DOMAINS[number % 2]
-        yield Picture(-1, "avocado with knife", "avocado", domain, "train", "avocado_with_knife")
-    for number, subject in enumerate(rng.permutation(list(SUBJECTS))):
-        label = CLASSES[number % len(CLASSES)]
-        yield Picture(-1, str(subject), label, DOMAINS[number % 2], "train", "off_topic", str(subject))
+        yield Picture(-1, "avocado with knife", "avocado", DOMAINS[number % 2], "train", "avocado_with_knife")
+    for domain in DOMAINS:
+        for number, subject in enumerate(rng.permutation(list(SUBJECTS[domain]))):
+            label = CLASSES[number % len(CLASSES)]
+            yield Picture(-1, str(subject), label, domain, "train", "off_topic", str(subject))
     for problem, count in UNUSABLE.items():
         for number in range(count):
             label = CLASSES[int(rng.integers(len(CLASSES)))]

@@ -64,7 +64,7 @@ def paint_whole_avocado(canvas: Array, frame: Frame, light: Light, rng: Rng) -> 
     cast_shadow(canvas, cover, light, frame.scale * 0.35)
     skin = mix(pick(rng, SKINS, 0.02), (0.3, 0.38, 0.16), 0.25 + 0.2 * noise(rng, side, (12, 12), 3))
     u, v = frame.grid(side)
-    lay(canvas, cover, skin * (0.25 + 1.1 * diffuse[..., None]) + 0.8 * spark[..., None])
+    lay(canvas, cover, skin * (0.4 + 1.15 * diffuse[..., None]) + 0.8 * spark[..., None])
     lay(canvas, shapes.ellipse(0.93, 0.05, 0.07).cover(u, v, 1 / frame.scale), jitter(rng, (0.42, 0.3, 0.16)))
 
 

@@ -68,7 +68,7 @@ def avocado(rng: Rng) -> Parts:
 def knife(rng: Rng) -> Parts:
     """Return handle, bolster and blade of a kitchen knife; the cutting edge is at high v."""
     start = rng.uniform(-0.32, -0.18)
-    height = rng.uniform(0.24, 0.36)
+    height = rng.uniform(0.30, 0.40)
     u = np.linspace(start, 1, 120).astype(np.float32)
     t = (u - start) / (1 - start)
     drop = rng.uniform(0.02, 0.16)
@@ -87,7 +87,7 @@ def knife(rng: Rng) -> Parts:
 
 def spoon(rng: Rng) -> Parts:
     """Return handle, bowl and hollow of a spoon."""
-    length, width = rng.uniform(0.33, 0.4), rng.uniform(0.25, 0.31)
+    length, width = rng.uniform(0.35, 0.42), rng.uniform(0.28, 0.34)
     centre = 1 - length
     bowl = ellipse(centre, length, width)
     u = _steps(-1, centre - length * 0.85, 60)
@@ -100,7 +100,7 @@ def spoon(rng: Rng) -> Parts:
 
 def pencil(rng: Rng, eraser: bool) -> Parts:
     """Return the parts of a pencil; without an eraser its body reaches to the end."""
-    half, shoulder = rng.uniform(0.085, 0.11), rng.uniform(0.6, 0.7)
+    half, shoulder = rng.uniform(0.10, 0.125), rng.uniform(0.56, 0.66)
     start = -0.78 if eraser else -1.0
 
     def tube(a: float, b: float, width: float) -> Part:

@@ -15,7 +15,7 @@ from painter.pencil import Hand, finish, hatch, make_hand, outline, smudge
 
 SIDE = 128
 """Side of a finished picture in pixels."""
-OVERSAMPLING = 3
+OVERSAMPLING = 2.5
 
 
 class Sheet:
@@ -187,7 +187,7 @@ def scan(ink: Array, rng: Rng) -> NDArray[np.uint8]:
 
 def draw(scene: str, rng: Rng) -> NDArray[np.uint8]:
     """Return a drawing (128, 128, 3) of a scene."""
-    sheet = Sheet(rng, SIDE * OVERSAMPLING)
+    sheet = Sheet(rng, round(SIDE * OVERSAMPLING))
     for item in arrange(scene, rng, sheet.side):
         PAINTERS[item.what](sheet, item.frame)
     return scan(sheet.ink, rng)

@@ -54,7 +54,8 @@ def cloth(rng: Rng, side: int) -> Array:
     a, b = (np.floor(u * step) % 2), (np.floor(v * step) % 2)
     style = rng.integers(3)
     share = (a + b) / 2 if style == 0 else (b if style == 1 else np.ones_like(a))
-    weave = 0.03 * np.sin(u * 140) + 0.03 * np.sin(v * 140)
+    share = 0.62 + 0.38 * share
+    weave = 0.018 * np.sin(u * 140) + 0.018 * np.sin(v * 140)
     fold = 0.07 * noise(rng, side, (2, 3), 2)
     return mix(light, base, share.astype(np.float32)) * (1 + weave + fold)[..., None].astype(np.float32)
 
@@ -143,10 +144,10 @@ def make_surface(rng: Rng, side: int, light: Light) -> Array:
     """Return a table top (side, side, 3), sometimes with a board, a plate or crumbs on it."""
     canvas = SURFACES[int(rng.integers(len(SURFACES)))](rng, side).astype(np.float32)
     chance = rng.random()
-    if chance < 0.2:
+    if chance < 0.15:
         _board(rng, canvas, light)
-    elif chance < 0.34:
+    elif chance < 0.22:
         _plate(rng, canvas, light)
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         _crumbs(rng, canvas)
     return np.clip(canvas, 0.02, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from painter import shapes
-from painter.canvas import Array, Colour, Frame, Light, Part, Rng, cast_shadow, jitter, lay, mix, noise, pick
+from painter.canvas import Array, Colour, Frame, Light, Part, Rng, cast_shadow, jitter, lay, noise, pick
 
 HANDLES: tuple[Colour, ...] = (
     (0.1, 0.1, 0.11),
