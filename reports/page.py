@@ -156,7 +156,7 @@ def _checked_root(root: str | None) -> str:
 
 def _map_shape(view: PageView) -> str:
     """Return width / height of the map's frame: true to the map, but never a thin strip."""
-    return f"{min(1.33, max(0.75, view.points.width / max(view.points.height, 1))):.3f}"
+    return f"{min(1.05, max(0.8, view.points.width / max(view.points.height, 1))):.3f}"
 
 
 def _map_alternative(view: PageView) -> str:

@@ -24,11 +24,13 @@ from reports import selection
 
 FLAGGED_SIDE_MAX, FLAGGED_SIDE_MIN = 384, 160
 NEIGHBOUR_SIDE, EXAMPLE_SIDE = 64, 96
+QUALITY, NEIGHBOUR_QUALITY = 60, 50
+"""WebP quality; neighbours are many and looked at in passing."""
 MANY_FINDINGS = 2000
 """From here on flagged pictures have their smallest planned side."""
 FEW_FINDINGS = 300
 """Up to here they have their largest."""
-PICTURE_BUDGET = 12_500_000
+PICTURE_BUDGET = 13_000_000
 """Bytes of all pictures before base64: 20 MB of page less script, map and texts."""
 SIDE_FLOOR = 24
 """No picture is made smaller than this, whatever the budget."""
@@ -135,7 +137,7 @@ def _encode_original(audit: Audit, row: int, side: int) -> Thumbnail | None:
         rgb = decode_rgb(read_file(file_path(audit.dataset, row)))
     except (AuditError, OSError):
         return None
-    return encode_thumbnail(rgb, side)
+    return encode_thumbnail(rgb, side, QUALITY if side > NEIGHBOUR_SIDE else NEIGHBOUR_QUALITY)
 
 
 def _shrink(thumbnail: Thumbnail, factor: float) -> Thumbnail:
@@ -155,8 +157,14 @@ def _in_threads(
 ) -> list[_T]:
     """Return the results in the order of the items; decoders release the interpreter's lock."""
     results: list[_T] = []
-    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(max_workers=_threads()) as pool:
         for result in pool.map(work, items):
             results.append(result)
             tell(len(results), len(items))
     return results
+
+
+def _threads() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

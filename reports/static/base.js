@@ -25,7 +25,7 @@ function make(tag, attributes = {}, ...children) {
     if (key === "onclick") element.addEventListener("click", value);
     else element.setAttribute(key, value === true ? "" : value);
   }
-  element.append(...children.filter((child) => child != null && child !== "" && child !== 0));
+  element.append(...children.filter((child) => child || child === "0"));
   return element;
 }
 

@@ -28,7 +28,8 @@ function moveInChips(by) {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || inTextField(event.target)) return;
-  const inChips = byId("chips").contains(event.target);
+  // After a click with the mouse the arrows still move through the cards.
+  const inChips = byId("chips").contains(event.target) && event.target.matches(":focus-visible");
   const inGallery = gallery.contains(event.target);
   const inTable = event.target.closest(".scroll, footer") !== null;
   if (event.key === "Escape") {

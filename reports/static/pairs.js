@@ -32,8 +32,9 @@ function openDetails() {
     if (number !== openPair) continue;
     const pair = pairs[number];
     const flagged = pair.flagged ? ` ${count(pair.flagged)} flagged.` : "";
+    const shown = pair.examples[0].length + pair.examples[1].length > 0;
     entry.append(make("div", { class: "pair-more" },
-      make("div", { class: "sides" }, side(pair.a, pair.b, pair.examples[0]), side(pair.b, pair.a, pair.examples[1])),
+      shown && make("div", { class: "sides" }, side(pair.a, pair.b, pair.examples[0]), side(pair.b, pair.a, pair.examples[1])),
       make("p", { class: "advice" }, pair.advice, make("span", { class: "soft" }, ` ${pair.share} of both.${flagged}`))));
   }
 }
