@@ -46,8 +46,11 @@ function paintMap() {
     source.data = { ...source.data, color, ...more };
   };
   const shown = new Set(visibleCards());
-  const [ink, faint] = [rgba(cssColour("--ink")), rgba(cssColour("--line"))];
-  const line = Uint32Array.from(data.points.cards, (list) => (!filtered() || list.some((card) => shown.has(card)) ? ink : faint));
+  const [ink, quiet, faint] = ["--ink", "--grey", "--line"].map((name) => rgba(cssColour(name)));
+  const line = Uint32Array.from(data.points.cards, (list, row) => {
+    if (filtered() && !list.some((card) => shown.has(card))) return faint;
+    return hues[flagged.data.code[row]] >= 0 ? ink : quiet;
+  });
   paint(plain);
   map.sources.front.data = alone ? chosenPoints(hues) : { x: [], y: [], color: [] };
   paint(flagged, { line });
