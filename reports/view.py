@@ -213,7 +213,7 @@ def _card(finding: Finding, samples: _Samples, code_of: Mapping[str, int]) -> Ca
     names = tuple(code_of)
     labels = list(dict.fromkeys(names[view.label] for view in views))
     places = list(dict.fromkeys(view.place for view in views if view.place))
-    identical = all(tie == "identical" for tie in ties.values())
+    identical = "nearly identical" not in ties.values()
     facts = tuple((name, round(float(value), 3)) for name, value in finding.evidence.facts.items())
     return CardView(
         finding_id=finding.finding_id,

@@ -239,8 +239,8 @@ def _separation(classes: Sequence[str], codes: np.ndarray, p: r.Probabilities, n
     label_of = dict(zip(ids, labels, strict=True))
     between: dict[frozenset[str], int] = {}
     for f in found:
-        if f.suggested_label:
-            key = frozenset((f.suggested_label, label_of[f.ids[0]]))
+        if f.suggested_label or f.kind == "conflicting_duplicate":
+            key = frozenset({*(label_of[i] for i in f.ids), f.suggested_label or label_of[f.ids[0]]})
             between[key] = between.get(key, 0) + 1
     pairs = [
         r.ClassPair(classes[a], classes[b], float(confusion[a, b] / size[a] + confusion[b, a] / size[b]) / 2,

@@ -61,12 +61,19 @@ const classesOf = cards.map((card) => {
   return codes;
 });
 
+const BETWEEN_TWO = new Set(["mislabeled", "ambiguous", "conflicting_duplicate"]);
+
+// The findings that the audit counts as flagged between two classes.
+function isBetween(number, pair) {
+  return BETWEEN_TWO.has(cards[number].kind) && classesOf[number].has(pair.a) && classesOf[number].has(pair.b);
+}
+
 function visibleCards(except = "") {
   const pair = state.pair >= 0 ? pairs[state.pair] : null;
   const list = [];
   for (let number = 0; number < cards.length; number++) {
     if (state.kind && except !== "kind" && cards[number].kind !== state.kind) continue;
-    if (pair && !(classesOf[number].has(pair.a) && classesOf[number].has(pair.b))) continue;
+    if (pair && !isBetween(number, pair)) continue;
     if (state.code >= 0 && !classesOf[number].has(state.code)) continue;
     if (state.picked && !state.picked.has(number)) continue;
     list.push(number);

@@ -27,7 +27,7 @@ function allPictures(card) {
     return make("figure", {}, withPictures ? frame(sample, ROOM.member, { now: true }) : "", make("figcaption", {},
       make("b", {}, labelled(samples.label[sample])),
       place ? make("span", { class: "soft" }, " in ", make("bdi", {}, place)) : "",
-      tie && tie !== "identical" ? make("span", { class: "soft" }, ` (${tie})`) : "",
+      tie === "nearly identical" ? make("span", { class: "soft" }, ", nearly identical") : "",
       make("div", {}, original(sample))));
   });
   if (card.more) figures.push(make("p", { class: "soft" }, `and ${count(card.more)} more`));
@@ -44,7 +44,8 @@ function labelList(card) {
 
 function modelLine(card) {
   const parts = [];
-  if (card.probabilities.length) {
+  // The reasons of these kinds already name the probabilities.
+  if (card.probabilities.length && !["mislabeled", "ambiguous"].includes(card.kind)) {
     parts.push("The model gives ");
     card.probabilities.forEach(([code, p], i) => parts.push(i ? ", " : "", inline(classes[code]), ` ${p.toFixed(2)}`));
     parts.push(". ");
@@ -81,7 +82,7 @@ function showCard() {
   const card = cards[state.card];
   const kind = kindByName.get(card.kind).name;
   const group = card.members.length > 1;
-  const words = make("div", { class: "card-words" }, group ? "" : labelList(card),
+  const words = make("div", { class: "card-words" }, group && card.suggested < 0 ? "" : labelList(card),
     make("p", { class: "why" }, card.reason), modelLine(card), alike(card),
     group ? "" : make("p", { class: "file" }, original(card.members[0][0])),
     make("div", { class: "answers", "data-slot": "answers" }));
