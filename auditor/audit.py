@@ -1,7 +1,7 @@
 """The pipeline: a dataset in, an `Audit` out.
 
 dataset -> images -> embeddings -> neighbours -> duplicates -> probabilities -> scores
-        -> separation -> findings -> map  ==>  Audit
+        -> findings -> separation -> map  ==>  Audit
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from auditor.duplicates import find_duplicates
 from auditor.embeddings import embed
 from auditor.errors import DataError, UsageError
 from auditor.features import from_features
-from auditor.findings import FindingInputs, find_findings
+from auditor.findings import FAULTS, FindingInputs, find_findings, flooding_faults
 from auditor.neighbours import find_neighbours
 from auditor.probabilities import estimate_probabilities, groups_per_class, independent_groups
 from auditor.projection import make_map
@@ -102,11 +102,12 @@ def run_audit(
         _name_unjudged(dataset, chances, log)
     with log.stage("scores"):
         scores = score_labels(dataset, vectors, near, copies, chances)
-    with log.stage("separation"), calm_blas(vectors):
-        separation = measure_separation(dataset, vectors, near, copies, chances, bars, seed)
     with log.stage("findings"):
         inputs = FindingInputs(dataset, facts, vectors, near, copies, chances, scores, bars)
         findings = find_findings(inputs)
+        _name_floods(inputs, log)
+    with log.stage("separation"), calm_blas(vectors):
+        separation = measure_separation(dataset, vectors, near, copies, chances, findings, bars, seed)
     with log.stage("map"):
         layout = make_map(vectors, near, seed, progress)
     return Audit(
@@ -141,9 +142,10 @@ def calm_blas(vectors: Embeddings) -> AbstractContextManager[object]:
 
 
 def count_label_errors(findings: tuple[Finding, ...], scores: Scores) -> LabelErrors:
-    """Return the headline count, and the confident joint's count off its diagonal, an upper indication."""
+    """Count flagged samples, and the confident joint off its diagonal, an upper indication."""
     joint = scores.confident_joint
-    return LabelErrors(sum(f.kind == "mislabeled" for f in findings), int(joint.sum() - np.trace(joint)))
+    flagged = {i for f in findings if f.kind == "mislabeled" for i in f.ids}
+    return LabelErrors(len(flagged), int(joint.sum() - np.trace(joint)))
 
 
 def plan_review(findings: tuple[Finding, ...]) -> tuple[tuple[int, float], ...]:
@@ -222,6 +224,14 @@ def _name_unjudged(dataset: Dataset, chances: Probabilities, log: _Log) -> None:
         named = ", ".join(small[:10]) + (", .." if len(small) > 10 else "")
         count = plural(len(small), "class")
         log.warn(f"Too few independent pictures to judge the labels of {count}: {named}.")
+
+
+def _name_floods(inputs: FindingInputs, log: _Log) -> None:
+    for name, count in flooding_faults(inputs).items():
+        log.warn(
+            f"{count} of {len(inputs.dataset)} pictures are {FAULTS[name]}: taken for how this dataset is, "
+            "not flagged one by one."
+        )
 
 
 def _provenance(

@@ -26,7 +26,7 @@ from auditor.errors import DataError
 from auditor.quality import pixel_facts
 from auditor.results import QUALITY_FACTS, SIGNATURE_SIDE, Floats, ImageFacts, Thumbnail, as_ids
 
-FACTS_VERSION = 1
+FACTS_VERSION = 2
 """Counts up whenever a fact's definition changes, so that stored facts are made again."""
 
 DIGEST_BYTES = 16

@@ -42,7 +42,7 @@ KINDS: tuple[str, ...] = (
 QUALITY_FACTS: tuple[str, ...] = ("dark", "bright", "blurry", "low_information", "odd_shape")
 """Quality scores kept for each image; in [0, 1], low = suspect (see `auditor.quality`)."""
 
-SIGNATURE_SIDE = 32
+SIGNATURE_SIDE = 64
 """Side in pixels of the grey thumbnail kept for each image to confirm near copies."""
 
 TABLE_COLUMNS: tuple[str, ...] = ("id", "path", "label", "domain", "split", "group")
@@ -431,7 +431,7 @@ class Map:
 class LabelErrors:
     """How many labels look wrong.
 
-    flagged : the number of `mislabeled` findings, the headline.
+    flagged : samples that `mislabeled` findings name, the headline.
     upper_indication : the confident joint's count; class overlap counts as errors too, so an upper one.
     estimate, interval : from reviewed random controls only, else None.
     """
@@ -494,9 +494,8 @@ class Audit:
         ids = self.embeddings.ids
         for part in (self.neighbours, self.duplicates, self.probabilities, self.scores, self.map):
             if len(part.ids) != len(ids) or (part.ids != ids).any():
-                raise DataError(
-                    f"{type(part).__name__} has {len(part.ids)} rows that are not the {len(ids)} embedded ones."
-                )
+                name = type(part).__name__
+                raise DataError(f"{name} has {len(part.ids)} rows, not the {len(ids)} embedded ones.")
 
     def findings_frame(self) -> pd.DataFrame:
         """Return findings as a table: one row per finding and member, columns of findings.csv."""
@@ -529,13 +528,14 @@ class Thresholds:
     Probabilities, similarities and quality scores are in [0, 1] unless a unit stands in the name.
     """
 
-    mislabeled_quality: float = 0.10
+    mislabeled_quality: float = 0.05
     mislabeled_probability: float = 0.50
-    ambiguous_margin: float = 0.25
+    ambiguous_second: float = 0.25
     ambiguous_sum: float = 0.75
-    off_topic_typicality: float = 0.10
-    near_copy_cosine: float = 0.85
-    near_copy_pixels: float = 0.95
+    off_topic_typicality: float = 0.65
+    near_copy_cosine: float = 0.80
+    near_copy_pixels: float = 0.96
+    near_copy_plain: float = 0.985
     dark: float = 0.32
     bright: float = 0.12
     blurry: float = 0.20
@@ -543,5 +543,4 @@ class Thresholds:
     odd_shape: float = 0.35
     tiny_side_px: int = 16
     judged_groups: int = 3
-    separated_recall: float = 0.90
     mixed_share: float = 0.05
