@@ -66,7 +66,7 @@ class _Script:
     module: bool
 
 
-def write_page(audit: Audit, path: Path, options: PageOptions = PageOptions()) -> PageSummary:
+def write_page(audit: Audit, path: str | Path, options: PageOptions = PageOptions()) -> PageSummary:
     """Write the page of an audit as one self-contained HTML file.
 
     The same audit and options give the same bytes.
@@ -83,6 +83,7 @@ def write_page(audit: Audit, path: Path, options: PageOptions = PageOptions()) -
     left_out = _left_out(view, pictures)
     text = render_page(view, pictures, root, left_out)
     data = text.encode("utf-8", "replace")
+    path = Path(path)
     path.write_bytes(data)
     return PageSummary(
         path, len(data), view.total_findings, len(view.cards), len(pictures.pictures), tuple(left_out)

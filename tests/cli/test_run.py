@@ -105,6 +105,8 @@ def test_overwrite_replaces(data: Path, tmp_path: Path, command: Command) -> Non
 
 def test_report_writes_the_same_page_without_the_dataset(tmp_path: Path, command: Command) -> None:
     data = make_folders(tmp_path / "photos")
+    for number in range(3):
+        (data / "rings" / f"broken {number}.png").write_bytes(b"no picture")
     run(command, data, tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_bytes()
     data.rename(tmp_path / "gone")
