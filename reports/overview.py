@@ -51,6 +51,7 @@ class PlanView:
     reviewed: int
     expected: int
     sentence: str
+    rest: str
     rows: tuple[tuple[str, str], ...]
 
 
@@ -102,12 +103,18 @@ def confusion_view(confusion: NDArray[np.int64], names: Sequence[str]) -> Confus
 def plan_view(plan: Sequence[tuple[int, float]]) -> PlanView:
     """Return the review plan as a curve, with its first useful step in words."""
     if not plan or plan[-1][0] <= 0:
-        return PlanView("", "", 0, 0, "", ())
+        return PlanView("", "", 0, 0, "", "", ())
     reviewed, expected = plan[-1][0], plan[-1][1]
     top = max(expected, 1e-9)
     points = [(0, 0.0), *plan] if plan[0][0] else list(plan)
     curve = " ".join(f"{PLAN_WIDTH * n / reviewed:.1f},{PLAN_HEIGHT * (1 - e / top):.1f}" for n, e in points)
     step = next((p for p in points if p[0] >= min(20, reviewed)), points[-1])
-    sentence = f"The first {wording.number(step[0])} should hold about {step[1]:.0f} errors"
+    some = f"The first {wording.number(step[0])}" if step[0] < reviewed else f"All {wording.number(reviewed)}"
+    sentence = f"{some} should hold about {wording.plural(round(step[1]), 'error', 'errors')}"
+    rest = (
+        f"all {wording.number(reviewed)} about {wording.number(round(expected))}"
+        if step[0] < reviewed
+        else ""
+    )
     rows = tuple((wording.number(n), f"{e:.0f}") for n, e in points if n)
-    return PlanView(curve, f"0,{PLAN_HEIGHT} {PLAN_WIDTH},0", reviewed, round(expected), sentence, rows)
+    return PlanView(curve, f"0,{PLAN_HEIGHT} {PLAN_WIDTH},0", reviewed, round(expected), sentence, rest, rows)

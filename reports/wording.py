@@ -45,7 +45,7 @@ NAME_LENGTH = 48
 """Characters of a class name inside a sentence; labels and tables have it whole."""
 
 RARELY_MIXED, OFTEN_MIXED = 0.05, 0.25
-"""Mean share of two classes that is taken for the other: below is a border case, above a real overlap."""
+"""Rarely: neither class has this share taken for the other. Often: the mean share of a real overlap."""
 FEW_MIXED = 5
 """Samples; fewer than this are cases, no pattern to write a rule from."""
 ONE_WAY_RATIO = 2.0
@@ -188,7 +188,7 @@ def advice(pair: ClassPair, size_a: int, size_b: int, own_cluster: str = "") -> 
             f"The {own} that look like {other} lie together as a group of their own: look at them as one, "
             f"then move them or split {own} in two."
         )
-    if pair.score < RARELY_MIXED or pair.a_as_b + pair.b_as_a < FEW_MIXED:
+    if shares[1] < RARELY_MIXED or pair.a_as_b + pair.b_as_a < FEW_MIXED:
         return "rare", "Only a few at the border: decide the flagged ones, no rule is needed."
     if shares[1] >= ONE_WAY_RATIO * shares[0]:
         return "one-way", _one_way(a, b, size_a, size_b)

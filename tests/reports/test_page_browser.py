@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from command import Command
 from toy import toy_audit
 
 from auditor.results import Audit
+from auditor.storage import load
 
 pytestmark = pytest.mark.browser
 
@@ -346,3 +349,20 @@ def test_a_point_names_itself_and_opens_its_question(open_page: Open, audit: Aud
     tab.mouse.click(x, y)
     tab.wait_for_function(f"document.querySelector('#card').dataset.finding === '{finding.finding_id}'")
     assert len(tiles(tab)) == len(audit.findings)
+
+
+@pytest.mark.slow
+def test_the_page_of_the_sample_kitchen(open_page: Open, command: Command, tmp_path: Path) -> None:
+    kitchen = Path(__file__).parents[2] / "sample_data" / "kitchen" / "manifest.csv"
+    done = command("run", kitchen, "--out", tmp_path / "audit", "--backbone", "bundled")
+    assert done.code == 0, done.err
+    opened = open_page(load(tmp_path / "audit"))
+    tab = opened.tab
+    tab.wait_for_selector("#gallery .tile img[src]")
+    before, all_tiles = colours(tab, "plain"), tiles(tab)
+    tab.locator("#pairs .pair > button").first.click()
+    assert colours(tab, "plain") != before
+    assert 0 < len(tiles(tab)) < len(all_tiles)
+    assert [u for u in opened.requests if not u.startswith(("file:", "blob:", "data:"))] == []
+    assert opened.errors == []
+    assert [line for line in opened.console if line.startswith(("error", "warning"))] == []
