@@ -109,7 +109,8 @@ def plan_view(plan: Sequence[tuple[int, float]]) -> PlanView:
     points = [(0, 0.0), *plan] if plan[0][0] else list(plan)
     curve = " ".join(f"{PLAN_WIDTH * n / reviewed:.1f},{PLAN_HEIGHT * (1 - e / top):.1f}" for n, e in points)
     step = next((p for p in points if p[0] >= min(20, reviewed)), points[-1])
-    some = f"The first {wording.number(step[0])}" if step[0] < reviewed else f"All {wording.number(reviewed)}"
+    flagged = f"The {wording.plural(reviewed, 'flagged label', 'flagged labels')}"
+    some = f"The first {wording.plural(step[0], 'label', 'labels')}" if step[0] < reviewed else flagged
     sentence = f"{some} should hold about {wording.plural(round(step[1]), 'error', 'errors')}"
     rest = (
         f"all {wording.number(reviewed)} about {wording.number(round(expected))}"
