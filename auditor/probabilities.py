@@ -27,6 +27,7 @@ from auditor.results import (
     Duplicates,
     Embeddings,
     Floats,
+    Ids,
     Ints,
     Neighbours,
     Probabilities,
@@ -103,14 +104,19 @@ def stabilise(vectors: Floats) -> Floats:
     return np.asarray(z, dtype=np.float32)
 
 
-def assign_folds(groups: Ints, codes: Ints, seed: int, folds: int = FOLDS) -> Ints:
-    """Assign each sample (m,) a fold so that groups stay whole and every class spreads over the folds."""
+def assign_folds(ids: Ids, groups: Ints, codes: Ints, seed: int, folds: int = FOLDS) -> Ints:
+    """Assign each sample (m,) a fold so that groups stay whole and every class spreads over the folds.
+
+    Groups are drawn in the order of their smallest id, so the order of the rows does not count.
+    """
     rng = np.random.default_rng(seed)
-    _, first = np.unique(groups, return_index=True)
-    order = rng.permutation(len(first))
-    order = order[np.argsort(codes[first][order], kind="stable")]
-    fold_of_group = np.empty(len(first), dtype=np.int32)
-    fold_of_group[order] = np.arange(len(first)) % folds
+    by_id = np.argsort(ids, kind="stable")
+    _, first = np.unique(groups[by_id], return_index=True)
+    leaders = by_id[np.sort(first)]
+    order = leaders[rng.permutation(len(leaders))]
+    order = order[np.argsort(codes[order], kind="stable")]
+    fold_of_group = np.empty(int(groups.max(initial=-1)) + 1, dtype=np.int32)
+    fold_of_group[groups[order]] = np.arange(len(order)) % folds
     return fold_of_group[groups]
 
 
@@ -292,7 +298,7 @@ def estimate_probabilities(
     codes, classes = dataset.codes_of(embeddings.ids), len(dataset.classes)
     groups = independent_groups(dataset, duplicates)
     enough = groups_per_class(groups, codes, classes) > thresholds.judged_groups
-    folds = assign_folds(groups, codes, seed)
+    folds = assign_folds(embeddings.ids, groups, codes, seed)
     z = stabilise(embeddings.vectors)
     present = np.unique(codes)
     dense = np.searchsorted(present, codes).astype(np.int32)
