@@ -3,7 +3,7 @@
     rgb (h, w, 3) --+-- a grid of at most 10,000 pixels ----> dark, bright
                     +-- a copy of at most 64 px ------------> low_information, blurry
                     +-- width, height ----------------------> odd_shape
-                    +-- 32 x 32, grey ----------------------> perceptual hash, signature
+                    +-- small and grey --------------------> perceptual hash, signature
 
 The names and the question behind each are CleanVision's. `dark` and `odd_shape` are its definitions too.
 The other three had to change, because a picture may be flagged only when a person would agree; measured on

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from auditor.images import FileFacts, collect_facts, read_image
-from auditor.results import QUALITY_FACTS, Thresholds
+from auditor.results import QUALITY_FACTS, SIGNATURE_SIDE, Thresholds
 
 SIZES = ((128, 128), (500, 375), (640, 427), (200, 90))
 
@@ -102,7 +102,7 @@ def test_more_blur_is_a_lower_score() -> None:
 def test_tiny_pictures_have_facts_and_no_blur(size: tuple[int, int]) -> None:
     facts = facts_of(scene(0, (64, 64)).resize(size))
     assert (facts.width, facts.height) == size
-    assert all(0 <= v <= 1 for v in facts.quality) and len(facts.signature) == 1024
+    assert all(0 <= v <= 1 for v in facts.quality) and len(facts.signature) == SIGNATURE_SIDE**2
     assert facts.quality[QUALITY_FACTS.index("blurry")] == 1 or max(size) >= 64
 
 
@@ -132,9 +132,10 @@ def test_perceptual_hash_of_a_copy_is_near_and_of_another_picture_far() -> None:
 
 
 def test_signature_is_the_mean_of_each_area() -> None:
-    image = scene(3, (128, 64))
+    side = SIGNATURE_SIDE
+    image = scene(3, (4 * side, 2 * side))
     grey = np.asarray(image.convert("L"), dtype=float)
-    expected = grey.reshape(32, 2, 32, 4).mean(axis=(1, 3))
+    expected = grey.reshape(side, 2, side, 4).mean(axis=(1, 3))
     assert np.abs(collect_facts(["a"], [facts_of(image)]).signature[0] - expected).max() <= 1
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from auditor.errors import AuditError, DataError, OutputError
 from auditor.images import FileFacts, unreadable_facts
-from auditor.results import Floats
+from auditor.results import SIGNATURE_SIDE, Floats
 from auditor.shards import ShardFolder
 from auditor.store import MARKER_NAME, Store, file_key
 
@@ -33,7 +33,7 @@ def facts(number: int) -> FileFacts:
         byte_digest=f"{number:032x}",
         digest=f"{number + 7:032x}",
         perceptual_hash=(1 << 63) + number,
-        signature=np.random.default_rng(number).integers(0, 256, 1024, dtype=np.uint8).tobytes(),
+        signature=np.random.default_rng(number).integers(0, 256, SIGNATURE_SIDE**2, dtype=np.uint8).tobytes(),
         quality=(0.1, 0.2, 1 / 3, number / 1000, 1.0),
     )
 
