@@ -45,7 +45,7 @@ class Stages:
     duplicates: Duplicates
     probabilities: Probabilities
     scores: Scores
-    thresholds: Thresholds = Thresholds()
+    thresholds: Thresholds
 
     @property
     def inputs(self) -> FindingInputs:
