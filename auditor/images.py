@@ -48,7 +48,7 @@ class FileFacts:
     byte_digest : hex digest of the file's bytes; "" when there were none to read.
     digest : hex digest of the decoded RGB pixels and the size; "" when unreadable.
     perceptual_hash : 64-bit DCT hash (ImageHash's `phash`).
-    signature : `SIGNATURE_SIDE` squared grey bytes, row by row, averaged over areas, whatever the picture's shape.
+    signature : `SIGNATURE_SIDE` squared grey bytes, row by row, each the mean of an area, whatever the shape.
     quality : scores in [0, 1], low = suspect, in order of `results.QUALITY_FACTS`; 1 when unreadable.
     """
 

@@ -15,7 +15,7 @@ from PIL import Image
 import auditor
 from auditor.audit import count_label_errors, plan_review
 from auditor.errors import DataError, UsageError
-from auditor.results import KINDS, Audit, Backbone, Finding, Floats, Thresholds
+from auditor.results import KINDS, Audit, Backbone, Evidence, Finding, Floats, Thresholds
 
 
 class Colours:
@@ -123,7 +123,17 @@ def test_settings_that_exclude_each_other(folder: Path) -> None:
 
 def test_review_plan_adds_up_along_the_list(audit: Audit) -> None:
     findings = tuple(
-        Finding(f"f{rank}", "mislabeled", rank, (f"{rank}.png",), rank / 100, "") for rank in range(1, 26)
+        Finding(
+            finding_id=f"f{rank}",
+            kind="mislabeled",
+            rank=rank,
+            ids=(f"{rank}.png",),
+            score=rank / 100,
+            reason="",
+            suggested_label="steps",
+            evidence=Evidence(probabilities=(("steps", 1 - rank / 100), ("rings", rank / 100))),
+        )
+        for rank in range(1, 26)
     )
     assert plan_review(findings) == ((10, 9.4), (20, 17.9), (25, 21.8))
     assert plan_review(()) == ()
