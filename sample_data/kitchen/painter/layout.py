@@ -36,13 +36,13 @@ def _lean(rng: Rng, spread: float) -> float:
 
 def _one(rng: Rng, what: str, side: int, angle: float, size: tuple[float, float]) -> Item:
     """Place one object near the middle; `size` bounds the half length as a share of the side."""
-    x, y = side * (0.5 + rng.uniform(-0.06, 0.06, 2))
-    return Item(what, Frame(x, y, angle, side * rng.uniform(*size), _turn(rng), rng.normal(0, 0.02)))
+    x, y = side * (0.5 + rng.uniform(-0.08, 0.08, 2))
+    return Item(what, Frame(x, y, angle, side * rng.uniform(*size), _turn(rng), rng.normal(0, 0.04)))
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """How two objects lie side by side: direction, half length as a share of the side, gap in half lengths."""
+    """How two objects lie side by side: direction, half length by the side, gap in half lengths."""
 
     angle: float
     size: tuple[float, float]
@@ -67,7 +67,7 @@ def _beside(rng: Rng, first: str, second: str, side: int, pair: _Pair) -> list[I
 def _pear(rng: Rng, side: int) -> list[Item]:
     if rng.random() < 0.2:
         return _beside(rng, "pear", "pear", side, _Pair(UP + _lean(rng, 0.15), (0.27, 0.31), 1.45))
-    return [_one(rng, "pear", side, UP + _lean(rng, 0.25), (0.30, 0.37))]
+    return [_one(rng, "pear", side, UP + _lean(rng, 0.32), (0.28, 0.38))]
 
 
 def _avocado(rng: Rng, side: int) -> list[Item]:
@@ -76,7 +76,7 @@ def _avocado(rng: Rng, side: int) -> list[Item]:
         return _beside(rng, "half_avocado", "bed_avocado", side, lie)
     if chance < 0.32:
         return _beside(rng, "whole_avocado", "half_avocado", side, lie)
-    what = "whole_avocado" if chance < 0.4 else ("bed_avocado" if chance < 0.5 else "half_avocado")
+    what = "whole_avocado" if chance < 0.38 else ("bed_avocado" if chance < 0.48 else "half_avocado")
     return [_one(rng, what, side, UP + _lean(rng, 0.3), (0.34, 0.43))]
 
 
@@ -98,14 +98,13 @@ def _pencil(rng: Rng, side: int) -> list[Item]:
 
 def _avocado_with_knife(rng: Rng, side: int) -> list[Item]:
     """Place an avocado in a corner or behind the blade of a knife that fills the picture."""
-    fruit = str(rng.choice(["half_avocado", "half_avocado", "bed_avocado", "whole_avocado"]))
-    behind = rng.random() < 0.45
-    away, size = ((0.0, 0.09), (0.27, 0.32)) if behind else ((0.24, 0.29), (0.2, 0.24))
+    fruit = str(rng.choice(["half_avocado", "half_avocado", "bed_avocado"]))
+    behind = rng.random() < 0.3
+    away, size = ((0.06, 0.13), (0.21, 0.25)) if behind else ((0.24, 0.29), (0.18, 0.22))
     angle = ASLANT + _lean(rng, 0.15)
     middle = side * (0.5 + rng.uniform(-0.03, 0.03, 2))
-    x, y = middle + np.array([-np.sin(angle), np.cos(angle)]) * side * rng.uniform(*away) * rng.choice(
-        [-1, 1]
-    )
+    aside = side * rng.uniform(*away) * rng.choice([-1, 1])
+    x, y = middle + aside * np.array([-np.sin(angle), np.cos(angle)])
     lie = Frame(x, y, UP + _lean(rng, 0.3), side * rng.uniform(*size), _turn(rng))
     blade = Frame(*middle, angle + _lean(rng, 0.08), side * rng.uniform(0.54, 0.62), _turn(rng))
     return [Item(fruit, lie), Item("knife", blade)]

@@ -16,6 +16,8 @@ from painter.surfaces import make_surface
 SIDE = 128
 """Side of a finished picture in pixels."""
 OVERSAMPLING = 2
+DIMMEST = 0.62
+"""The camera exposes so that the brightest hundredth of the picture is at least this bright, in [0, 1]."""
 
 PAINTERS: dict[str, Callable[[Array, Frame, Light, Rng], None]] = {
     "pear": produce.paint_pear,
@@ -39,6 +41,7 @@ def develop(canvas: Array, rng: Rng) -> NDArray[np.uint8]:
     out = out * (1 - rng.uniform(0, 0.16) * (axis[:, None] ** 2 + axis[None, :] ** 2) / 2)[..., None]
     warm = rng.normal(0, 0.035)
     cast = np.array([1 + warm, 1 + rng.normal(0, 0.01), 1 - warm], dtype=np.float32)
+    out = out * max(1.0, DIMMEST / float(np.percentile(out.mean(axis=2), 99)))
     out = np.clip(out * cast * rng.uniform(0.86, 1.12), 0, 1) ** rng.uniform(0.88, 1.15)
     grain = rng.uniform(0.006, 0.02)
     out = (

@@ -20,17 +20,23 @@ TRAIN_PER_CELL, TEST_PER_CELL = 45, 15
 """Regular pictures of one class in one domain."""
 
 WRONG: dict[tuple[str, str], int] = {
-    ("avocado", "knife"): 9,
-    ("knife", "avocado"): 1,
-    ("avocado", "pear"): 2,
-    ("pear", "avocado"): 3,
-    ("spoon", "knife"): 2,
-    ("knife", "spoon"): 2,
-    ("pencil", "knife"): 2,
-    ("knife", "pencil"): 2,
-    ("pencil", "spoon"): 2,
-    ("spoon", "pencil"): 1,
+    ("avocado", "knife"): 10,
+    ("knife", "avocado"): 2,
+    ("avocado", "pear"): 1,
+    ("pear", "avocado"): 1,
+    ("avocado", "spoon"): 1,
+    ("pear", "knife"): 1,
+    ("pear", "pencil"): 1,
     ("pear", "spoon"): 1,
+    ("pencil", "avocado"): 1,
+    ("pencil", "knife"): 1,
+    ("pencil", "spoon"): 1,
+    ("knife", "pear"): 1,
+    ("knife", "pencil"): 1,
+    ("knife", "spoon"): 1,
+    ("spoon", "avocado"): 1,
+    ("spoon", "knife"): 1,
+    ("spoon", "pear"): 1,
 }
 """Wrong labels: (label given, what the picture shows) -> how many."""
 

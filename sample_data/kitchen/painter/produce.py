@@ -8,13 +8,14 @@ from painter import shapes
 from painter.canvas import Array, Colour, Frame, Light, Part, Rng, cast_shadow, jitter, lay, mix, noise, pick
 
 PEARS: tuple[Colour, ...] = (
-    (0.80, 0.76, 0.25),
-    (0.68, 0.74, 0.26),
-    (0.88, 0.74, 0.28),
-    (0.62, 0.7, 0.3),
-    (0.74, 0.58, 0.24),
+    (0.86, 0.78, 0.26),
+    (0.78, 0.76, 0.28),
+    (0.92, 0.76, 0.3),
+    (0.74, 0.74, 0.3),
+    (0.8, 0.62, 0.26),
 )
 SKINS: tuple[Colour, ...] = ((0.15, 0.2, 0.1), (0.12, 0.13, 0.1), (0.2, 0.28, 0.11), (0.17, 0.11, 0.12))
+WHOLE_SKINS: tuple[Colour, ...] = ((0.14, 0.16, 0.1), (0.15, 0.11, 0.12), (0.12, 0.12, 0.1))
 PITS: tuple[Colour, ...] = ((0.46, 0.27, 0.14), (0.55, 0.34, 0.18), (0.38, 0.21, 0.12))
 
 
@@ -44,7 +45,7 @@ def paint_pear(canvas: Array, frame: Frame, light: Light, rng: Rng) -> None:
     lay(canvas, stem, np.array(jitter(rng, (0.3, 0.2, 0.1))) * rng.uniform(0.8, 1.2))
     skin = mix(
         pick(rng, PEARS, 0.03),
-        jitter(rng, (0.5, 0.62, 0.2), 0.03),
+        jitter(rng, (0.64, 0.68, 0.24), 0.03),
         0.5 + 0.3 * noise(rng, side, (3, 3), 3) - 0.4 * u,
     )
     blush = rng.choice([0.0, 0.35, 0.7], p=[0.45, 0.35, 0.2])
@@ -62,9 +63,9 @@ def paint_whole_avocado(canvas: Array, frame: Frame, light: Light, rng: Rng) -> 
     pebbles = noise(rng, side, (38, 38), 2) * rng.uniform(0.5, 0.9)
     cover, diffuse, spark = _round(part, frame, light, side, pebbles, gloss=rng.uniform(0.25, 0.4))
     cast_shadow(canvas, cover, light, frame.scale * 0.35)
-    skin = mix(pick(rng, SKINS, 0.02), (0.3, 0.38, 0.16), 0.25 + 0.2 * noise(rng, side, (12, 12), 3))
+    skin = mix(pick(rng, WHOLE_SKINS, 0.015), (0.24, 0.3, 0.15), 0.25 + 0.2 * noise(rng, side, (12, 12), 3))
     u, v = frame.grid(side)
-    lay(canvas, cover, skin * (0.4 + 1.15 * diffuse[..., None]) + 0.8 * spark[..., None])
+    lay(canvas, cover, skin * (0.3 + 0.95 * diffuse[..., None]) + 0.8 * spark[..., None])
     lay(canvas, shapes.ellipse(0.93, 0.05, 0.07).cover(u, v, 1 / frame.scale), jitter(rng, (0.42, 0.3, 0.16)))
 
 

@@ -48,8 +48,8 @@ def scaled(part: Part, factor: float, shift_u: float = 0.0) -> Part:
 
 def pear(rng: Rng) -> Parts:
     """Return body and stem of a pear."""
-    neck = rng.uniform(0.30, 0.40)
-    widths = np.array([0.68, 0.80, 0.60, neck, 0.42]) + rng.normal(0, 0.012, 5)
+    neck = rng.uniform(0.28, 0.40)
+    widths = np.array([0.68, 0.80, 0.60, neck, 0.42]) * rng.uniform(0.9, 1.05) + rng.normal(0, 0.015, 5)
     u = np.linspace(0.96, rng.uniform(1.28, 1.45), 20).astype(np.float32)
     t = (u - 0.96) / (u[-1] - 0.96)
     lean = rng.uniform(-0.16, 0.16) * t * t

@@ -177,18 +177,16 @@ def _music(rng: Rng) -> Scene:
     return Scene(WHITE, WHITE, shapes)
 
 
-def _skyline(rng: Rng) -> Scene:
-    shapes, x = [], -1.1
-    while x < 1.0:
-        width, top = rng.uniform(0.28, 0.42), rng.uniform(-0.85, -0.1)
-        shapes += [
-            Shape(_box(x, top, x + width, 1.1), jitter(rng, (0.45, 0.47, 0.52), 0.08), rng.uniform(0.4, 0.9))
-        ]
-        for wx in np.arange(x + 0.05, x + width - 0.07, 0.115):
-            for wy in np.arange(top + 0.08, 1.0, 0.16):
-                shapes += [Shape(_box(wx, wy, wx + 0.065, wy + 0.09), (0.95, 0.88, 0.55), 0.0)]
-        x += width + 0.02
-    return Scene(SKY, ROAD, shapes)
+def _zebra(rng: Rng) -> Scene:
+    shapes, y, phase = [], -1.3, rng.uniform(0, 6)
+    x = np.linspace(-1.1, 1.1, 30)
+    while y < 1.2:
+        wave = y + 0.12 * np.sin(2.5 * x + phase + y)
+        thick = rng.uniform(0.11, 0.17) + 0.03 * np.sin(5 * x + 3 * y)
+        band = np.stack([np.concatenate([x, x[::-1]]), np.concatenate([wave, (wave + thick)[::-1]])], 1)
+        shapes += [Shape(band.astype(np.float32), BLACK, 0.95)]
+        y += rng.uniform(0.24, 0.3)
+    return Scene(WHITE, WHITE, shapes)
 
 
 def _web(rng: Rng) -> Scene:
@@ -216,9 +214,9 @@ SUBJECTS: dict[str, dict[str, Callable[[Rng], Scene]]] = {
         "page of text": _page,
         "brick wall": _bricks,
         "sheet of music": _music,
-        "skyline": _skyline,
+        "zebra skin": _zebra,
         "spider web": _web,
         "chessboard": _chessboard,
     },
 }
-"""What is shown off-topic, by domain; drawings fill the sheet, else they are mostly paper, as all drawings are."""
+"""What is shown off-topic, by domain. Drawings fill the sheet: mostly paper is what all drawings are."""

@@ -14,7 +14,7 @@ CLOTHS: tuple[Colour, ...] = (
     (0.4, 0.52, 0.5),
     (0.8, 0.62, 0.4),
 )
-STONES: tuple[Colour, ...] = ((0.36, 0.38, 0.4), (0.55, 0.54, 0.52), (0.25, 0.28, 0.32), (0.68, 0.62, 0.56))
+STONES: tuple[Colour, ...] = ((0.36, 0.38, 0.4), (0.55, 0.54, 0.52), (0.3, 0.33, 0.37), (0.68, 0.62, 0.56))
 TILES: tuple[Colour, ...] = ((0.82, 0.84, 0.84), (0.55, 0.68, 0.72), (0.78, 0.68, 0.55), (0.6, 0.66, 0.56))
 PLAINS: tuple[Colour, ...] = (
     (0.75, 0.76, 0.78),
@@ -34,7 +34,7 @@ def _axes(rng: Rng, side: int) -> tuple[Array, Array]:
 def wood(rng: Rng, side: int, colour: Colour | None = None) -> Array:
     """Return boards with grain."""
     base = pick(rng, WOODS) if colour is None else colour
-    u, v = _axes(rng, side)
+    _, v = _axes(rng, side)
     warp = noise(rng, side, (2, 2), 3)
     grain = np.sin((v + 0.09 * warp) * rng.uniform(22, 40)) + 0.8 * np.sin((v * 3 + 0.2 * warp) * 31)
     fibre = noise(rng, side, (60, 5), 2) if rng.random() < 0.5 else noise(rng, side, (5, 60), 2)
@@ -45,15 +45,20 @@ def wood(rng: Rng, side: int, colour: Colour | None = None) -> Array:
     return np.asarray(base, dtype=np.float32) * value[..., None].astype(np.float32)
 
 
+def _dots(u: Array, v: Array) -> Array:
+    """Return 1 inside dots on a grid of unit cells."""
+    return (np.hypot(u % 1 - 0.5, v % 1 - 0.5) < 0.27).astype(np.float32)
+
+
 def cloth(rng: Rng, side: int) -> Array:
-    """Return woven cloth: gingham, stripes or plain."""
-    base, u_v = pick(rng, CLOTHS), _axes(rng, side)
-    u, v = u_v
+    """Return woven cloth: gingham, stripes or dots."""
+    base = pick(rng, CLOTHS)
+    u, v = _axes(rng, side)
     light = np.array(jitter(rng, (0.9, 0.88, 0.84)), dtype=np.float32)
     step = rng.uniform(2.0, 4.5)
     a, b = (np.floor(u * step) % 2), (np.floor(v * step) % 2)
     style = rng.integers(3)
-    share = (a + b) / 2 if style == 0 else (b if style == 1 else np.ones_like(a))
+    share = (a + b) / 2 if style == 0 else (b if style == 1 else 1.0 - _dots(u * step, v * step))
     share = 0.62 + 0.38 * share
     weave = 0.018 * np.sin(u * 140) + 0.018 * np.sin(v * 140)
     fold = 0.07 * noise(rng, side, (2, 3), 2)
@@ -144,9 +149,9 @@ def make_surface(rng: Rng, side: int, light: Light) -> Array:
     """Return a table top (side, side, 3), sometimes with a board, a plate or crumbs on it."""
     canvas = SURFACES[int(rng.integers(len(SURFACES)))](rng, side).astype(np.float32)
     chance = rng.random()
-    if chance < 0.15:
+    if chance < 0.10:
         _board(rng, canvas, light)
-    elif chance < 0.22:
+    elif chance < 0.15:
         _plate(rng, canvas, light)
     if rng.random() < 0.2:
         _crumbs(rng, canvas)
