@@ -151,10 +151,12 @@ def count_label_errors(findings: tuple[Finding, ...], scores: Scores) -> LabelEr
 def plan_review(findings: tuple[Finding, ...]) -> tuple[tuple[int, float], ...]:
     """Return (first findings reviewed, errors expected among them) along the `mislabeled` list.
 
-    A finding counts with the probability that its label is wrong, one minus its score. Class overlap counts
-    too, so this is an indication until reviewed random controls make it an estimate.
+    A finding counts with the probability of its suggestion. Class overlap counts too, so this is an
+    indication until reviewed random controls make it an estimate.
     """
-    expected = np.cumsum([1.0 - f.score for f in findings if f.kind == "mislabeled"])
+    expected = np.cumsum(
+        [dict(f.evidence.probabilities)[f.suggested_label] for f in findings if f.kind == "mislabeled"]
+    )
     steps = [n for n in REVIEW_STEPS if n < len(expected)] + ([len(expected)] if len(expected) else [])
     return tuple((n, round(float(expected[n - 1]), 1)) for n in steps)
 

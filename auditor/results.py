@@ -530,9 +530,11 @@ class Thresholds:
 
     mislabeled_quality: float = 0.05
     mislabeled_probability: float = 0.50
-    ambiguous_second: float = 0.25
-    ambiguous_sum: float = 0.75
-    off_topic_typicality: float = 0.65
+    ambiguous_second: float = 0.08
+    ambiguous_sum: float = 0.70
+    ambiguous_surprise: float = 1.5
+    off_topic_typicality: float = 0.50
+    off_topic_probability: float = 0.80
     near_copy_cosine: float = 0.80
     near_copy_pixels: float = 0.96
     near_copy_plain: float = 0.985

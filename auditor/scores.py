@@ -20,6 +20,7 @@ from auditor.results import (
     Duplicates,
     Embeddings,
     Floats,
+    Ids,
     Ints,
     Neighbours,
     Probabilities,
@@ -27,6 +28,11 @@ from auditor.results import (
 )
 
 VOTERS = 10
+LEAST_CHANCE = 1e-4
+LEAST_SPREAD = 0.5
+"""Spread of a class's log probabilities (natural log) below which nothing counts as unusual."""
+LEAST_DOMAIN = 30
+"""Samples that a domain needs to say what is usual in it."""
 LEAST_DISTANCE = 1e-3
 """Cosine distance below which neighbours count as equally near."""
 
@@ -58,7 +64,7 @@ def score_labels(
         ids=embeddings.ids,
         label_quality=_unit(quality),
         clarity=_unit(top[:, 1] - top[:, 0]),
-        typicality=rate_typicality(neighbours, groups),
+        typicality=rate_typicality(neighbours, groups, dataset.column_of("domain", embeddings.ids)),
         neighbour_vote=share_of_votes(neighbours, groups, codes),
         suggested=suggested,
         suggested_probability=_unit(chances[rows, suggested]),
@@ -66,27 +72,47 @@ def score_labels(
     )
 
 
-def rate_typicality(neighbours: Neighbours, groups: Ints) -> Floats:
+def rate_typicality(neighbours: Neighbours, groups: Ints, domains: Ids) -> Floats:
     """Typicality (m,) in [0, 1]: 1 = as near to its neighbours as usual, 0.5 = twice as far away.
 
-    The mean cosine distance to the `VOTERS` nearest pictures of other groups is divided by the median over
-    the whole set and by the neighbours' own mean distance (the local outlier factor of Breunig et al. 2000
-    in its simplest form); typicality is the inverse of the geometric mean of the two ratios. The first finds
-    strangers to the whole set, the second those beside a dense class.
+    The usual mean cosine distance to the `VOTERS` nearest pictures of other groups, divided by the sample's
+    own. Usual is the geometric mean of the medians over the whole set and over the sample's domain, since
+    drawings lie closer together than photographs. The plain distance finds pictures of other sets better
+    than the local outlier factor (Breunig et al. 2000), which a handful of strangers escapes together.
     """
     voters, similarity = group_votes(neighbours, groups, VOTERS)
     voting = voters >= 0
-    counts = np.maximum(voting.sum(axis=1), 1)
-    distance = np.where(voting, 1.0 - similarity, 0.0).sum(axis=1) / counts
-    distance = np.where(voting.any(axis=1), np.maximum(distance, LEAST_DISTANCE), np.nan)
-    if np.isnan(distance).all():
+    counts = voting.sum(axis=1)
+    distance = np.where(voting, 1.0 - similarity, 0.0).sum(axis=1) / np.maximum(counts, 1)
+    alone = counts == 0
+    if alone.all():
         return np.ones(len(distance), np.float32)
-    usual = np.nanmedian(distance)
-    distance = np.where(np.isnan(distance), usual, distance)
-    around = np.where(voting, distance[voters], 0.0).sum(axis=1) / counts
-    around = np.where(voting.any(axis=1), around, usual)
-    ratio = distance / np.sqrt(usual * around)
-    return _unit(1.0 / np.maximum(ratio, 1.0))
+    distance = np.maximum(distance, LEAST_DISTANCE)
+    whole = np.median(distance[~alone])
+    usual = np.full(len(distance), whole)
+    for domain in np.unique(domains.astype(str)):
+        rows = (domains == domain) & ~alone
+        if rows.sum() >= LEAST_DOMAIN:
+            usual[rows] = np.sqrt(whole * np.median(distance[rows]))
+    return _unit(np.where(alone, 1.0, usual / distance))
+
+
+def rate_surprise(chances: Floats, codes: Ints, suggested: Ints) -> Floats:
+    """How unusual the best other class's probability is among samples of the given class, (m,).
+
+    In robust standard deviations (1.4826 times the median absolute deviation) of the log probability within
+    the given class, high = unusual. Where two classes overlap everywhere nothing is unusual: that is told by
+    the class pairs. One avocado beside a knife is unusual although avocado stays the likelier class.
+    """
+    logs = np.log(np.maximum(chances, LEAST_CHANCE))
+    out = np.zeros(len(codes), dtype=np.float64)
+    for code in np.unique(codes):
+        rows = np.flatnonzero(codes == code)
+        middle = np.median(logs[rows], axis=0)
+        spread = 1.4826 * np.median(np.abs(logs[rows] - middle), axis=0)
+        other = suggested[rows]
+        out[rows] = (logs[rows, other] - middle[other]) / np.maximum(spread[other], LEAST_SPREAD)
+    return out.astype(np.float32)
 
 
 def share_of_votes(neighbours: Neighbours, groups: Ints, codes: Ints) -> Floats:
