@@ -53,8 +53,9 @@ def measure_separation(
 ) -> Separation:
     """Measure how well the given labels separate; every figure leaves the sample's own group out.
 
-    Two classes are mixed when at least `mixed_share` of one is taken for the other out of sample. Wrong
-    labels look the same as mixed classes here: the findings tell them apart.
+    Two classes are mixed when the shares of each that are taken for the other out of sample have a mean of
+    at least `mixed_share`; this is also the pair's score. Wrong labels look the same as mixed classes here:
+    the findings tell them apart.
     """
     bars = thresholds or Thresholds()
     codes = dataset.codes_of(embeddings.ids)
@@ -130,9 +131,9 @@ def _shares(confusion: Counts) -> NDArray[np.float64]:
 def _mixed_with(confusion: Counts, judged: NDArray[np.bool_], bars: Thresholds) -> list[list[int]]:
     """Classes that each class is mixed with, the worst first."""
     shares = _shares(confusion)
-    clear = (shares >= bars.mixed_share) & (confusion >= LEAST_CONFUSED)
-    clear = (clear | clear.T) & judged[:, None] & judged[None, :]
-    both = np.maximum(shares, shares.T)
+    both = (shares + shares.T) / 2
+    clear = (both >= bars.mixed_share) & (confusion + confusion.T >= LEAST_CONFUSED)
+    clear &= judged[:, None] & judged[None, :]
     return [
         sorted(np.flatnonzero(row).tolist(), key=lambda b: (-both[j, b], b)) for j, row in enumerate(clear)
     ]

@@ -1,0 +1,98 @@
+"""The map: repeatable, neighbours stay neighbours, copies lie beside each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from stages import make_embeddings
+
+from auditor import projection
+from auditor.neighbours import find_neighbours
+from auditor.projection import make_map
+from auditor.results import Map, as_ids
+
+
+def blobs(count: int = 240, classes: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    codes = np.arange(count) % classes
+    return 3 * np.eye(classes, 16)[codes] + 0.4 * rng.normal(size=(count, 16)), codes
+
+
+def lay_out(vectors: np.ndarray, pictures: np.ndarray | None = None, seed: int = 0) -> Map:
+    embeddings = make_embeddings(vectors)
+    pictures = np.arange(len(vectors)) if pictures is None else pictures
+    return make_map(embeddings, find_neighbours(embeddings, as_ids([str(p) for p in pictures])), seed)
+
+
+def own_class_share(positions: np.ndarray, codes: np.ndarray, k: int = 5) -> float:
+    """Share of the k nearest points on the map that have a point's own class."""
+    distances = np.linalg.norm(positions[:, None] - positions[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    return float((codes[np.argsort(distances, axis=1)[:, :k]] == codes[:, None]).mean())
+
+
+def test_neighbours_stay_neighbours_and_the_seed_decides() -> None:
+    from sklearn.manifold import trustworthiness
+
+    vectors, codes = blobs()
+    first, again = lay_out(vectors), lay_out(vectors)
+    np.testing.assert_array_equal(first.positions, again.positions)
+    assert first.trustworthiness == again.trustworthiness > 0.8
+    assert first.trust_rows == 240
+    assert own_class_share(first.positions, codes) > 0.95
+    shuffled = np.random.default_rng(1).permutation(first.positions)
+    assert own_class_share(shuffled, codes) < 0.4
+    unit = make_embeddings(vectors).vectors
+    assert first.trustworthiness == pytest.approx(
+        trustworthiness(unit, first.positions, n_neighbors=10), abs=1e-6
+    )
+    assert trustworthiness(unit, shuffled, n_neighbors=10) < 0.6
+
+
+def test_copies_lie_beside_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projection, "ITERATIONS", 100)
+    vectors, _ = blobs(120)
+    pictures = np.r_[np.arange(120), 0, 0, 5]
+    positions = lay_out(vectors[pictures], pictures).positions
+    width = np.ptp(positions, axis=0).max()
+    copies = [(0, 120), (0, 121), (120, 121), (5, 122)]
+    distances = [np.linalg.norm(positions[a] - positions[b]) for a, b in copies]
+    assert min(distances) > 0, "each can be picked"
+    assert max(distances) < 0.01 * width
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 9])
+def test_few_samples(count: int) -> None:
+    vectors, _ = blobs(count, 2)
+    layout = lay_out(vectors)
+    assert layout.positions.shape == (count, 2)
+    assert len(np.unique(layout.positions, axis=0)) == count, "no two on one point"
+
+
+def test_all_samples_are_copies_of_one_picture() -> None:
+    layout = lay_out(np.ones((6, 4)), np.zeros(6, int))
+    assert len(np.unique(layout.positions, axis=0)) == 6
+
+
+def test_large_sets_are_fitted_on_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projection, "FIT_LIMIT", 150)
+    vectors, codes = blobs(400)
+    layout = lay_out(vectors)
+    assert layout.method.startswith("t-SNE of 150 samples, 250 placed among them")
+    assert own_class_share(layout.positions, codes) > 0.95
+    assert layout.trustworthiness > 0.8
+    np.testing.assert_array_equal(layout.positions, lay_out(vectors).positions)
+
+
+def test_progress_reaches_the_end() -> None:
+    told: list[tuple[int, int]] = []
+
+    def listen(stage: str, done: int, total: int) -> None:
+        if stage == "map":
+            told.append((done, total))
+
+    embeddings = make_embeddings(blobs(40)[0])
+    near = find_neighbours(embeddings, as_ids([str(row) for row in range(40)]))
+    make_map(embeddings, near, progress=listen)
+    assert told[-1] == (750, 750)
+    assert told == sorted(told)
