@@ -25,6 +25,10 @@ UP, ASLANT = -np.pi / 2, -np.pi / 4
 """Directions of an object's axis in radians: stem up, or tip to the upper right."""
 
 
+BEND = {"pear": 0.04, "half_avocado": 0.04, "bed_avocado": 0.04, "whole_avocado": 0.04}
+"""How much an object's axis may be bent; steel and wood hardly are."""
+
+
 def _turn(rng: Rng) -> int:
     return int(rng.choice([-1, 1]))
 
@@ -37,7 +41,9 @@ def _lean(rng: Rng, spread: float) -> float:
 def _one(rng: Rng, what: str, side: int, angle: float, size: tuple[float, float]) -> Item:
     """Place one object near the middle; `size` bounds the half length as a share of the side."""
     x, y = side * (0.5 + rng.uniform(-0.08, 0.08, 2))
-    return Item(what, Frame(x, y, angle, side * rng.uniform(*size), _turn(rng), rng.normal(0, 0.04)))
+    return Item(
+        what, Frame(x, y, angle, side * rng.uniform(*size), _turn(rng), rng.normal(0, BEND.get(what, 0.01)))
+    )
 
 
 @dataclass(frozen=True)
