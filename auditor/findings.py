@@ -205,14 +205,14 @@ def sort_into_bins(inputs: FindingInputs) -> dict[str, Bools]:
     """Sort samples (m,) into mislabeled, ambiguous and off-topic by the thresholds; the bins are disjoint."""
     bars, scores, codes = inputs.thresholds, inputs.scores, inputs.codes
     judged = inputs.probabilities.judged[codes] & ~_settled(inputs)
-    strange = scores.typicality < bars.off_topic_typicality
-    strange &= inputs.probabilities.values.max(axis=1) < bars.off_topic_probability
     other = scores.suggested_probability
     wrong = (scores.label_quality < bars.mislabeled_quality) & (other > bars.mislabeled_probability)
     wrong &= inputs.probabilities.judged[scores.suggested]
     second = np.minimum(scores.label_quality, other)
     both = (second >= bars.ambiguous_second) & (scores.label_quality + other >= bars.ambiguous_sum)
     both &= rate_surprise(inputs.probabilities.values, codes, scores.suggested) >= bars.ambiguous_surprise
+    strange = scores.typicality < bars.off_topic_typicality
+    strange &= inputs.probabilities.values.max(axis=1) < bars.off_topic_probability
     return {
         "mislabeled": judged & wrong & ~strange,
         "ambiguous": judged & both & ~strange,

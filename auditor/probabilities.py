@@ -35,9 +35,9 @@ from auditor.results import (
 )
 
 FOLDS = 10
-RIDGE_PENALTIES = (0.003, 0.03, 0.3, 3.0)
+RIDGE_PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """Ridge penalties, relative to the mean eigenvalue of the Gram matrix."""
-LDA_SHRINKAGES = (0.02, 0.1, 0.3, 0.7)
+LDA_SHRINKAGES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 0.9)
 """Shares of the pooled covariance replaced by a multiple of the identity."""
 FIT_ROWS = 50_000
 """Rows on which the scalars are fitted."""
@@ -195,7 +195,7 @@ def leave_folds_out(
     """Scores (m, c) of each row by the classifier fitted without its fold.
 
     The setting (penalty or shrinkage) is the one whose scores predict the given labels best, by balanced log
-    loss on at most `FIT_ROWS` rows: one choice among four, no row's own label decides about itself.
+    loss on at most `FIT_ROWS` rows: one choice among seven, no row's own label decides about itself.
     """
     classes = int(codes.max()) + 1
     parts = [sum_rows(z[folds == f], codes[folds == f], weights[folds == f], classes) for f in range(FOLDS)]

@@ -528,12 +528,12 @@ class Thresholds:
     Probabilities, similarities and quality scores are in [0, 1] unless a unit stands in the name.
     """
 
-    mislabeled_quality: float = 0.05
-    mislabeled_probability: float = 0.50
-    ambiguous_second: float = 0.08
+    mislabeled_quality: float = 0.08
+    mislabeled_probability: float = 0.60
+    ambiguous_second: float = 0.05
     ambiguous_sum: float = 0.70
     ambiguous_surprise: float = 1.5
-    off_topic_typicality: float = 0.50
+    off_topic_typicality: float = 0.45
     off_topic_probability: float = 0.80
     near_copy_cosine: float = 0.80
     near_copy_pixels: float = 0.96
