@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from auditor.neighbours import group_votes
-from auditor.probabilities import independent_groups
+from auditor.probabilities import copy_weights, independent_groups
 from auditor.results import (
     KINDS,
     Bools,
@@ -35,7 +35,7 @@ from auditor.results import (
     Thresholds,
     rows_of,
 )
-from auditor.scores import rate_surprise
+from auditor.scores import balanced_quality, rate_surprise
 
 SHOWN_NEIGHBOURS = 10
 SHOWN_PROBABILITIES = 3
@@ -206,7 +206,9 @@ def sort_into_bins(inputs: FindingInputs) -> dict[str, Bools]:
     bars, scores, codes = inputs.thresholds, inputs.scores, inputs.codes
     judged = inputs.probabilities.judged[codes] & ~_settled(inputs)
     other = scores.suggested_probability
-    wrong = (scores.label_quality < bars.mislabeled_quality) & (other > bars.mislabeled_probability)
+    fair = balanced_quality(inputs.probabilities.values, codes, copy_weights(inputs.duplicates))
+    wrong = np.maximum(scores.label_quality, fair) < bars.mislabeled_quality
+    wrong &= other > bars.mislabeled_probability
     wrong &= inputs.probabilities.judged[scores.suggested]
     second = np.minimum(scores.label_quality, other)
     both = (second >= bars.ambiguous_second) & (scores.label_quality + other >= bars.ambiguous_sum)

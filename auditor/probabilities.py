@@ -88,14 +88,16 @@ def copy_weights(duplicates: Duplicates) -> Array:
     return weights
 
 
-def stabilise(vectors: Floats) -> Floats:
-    """Square root of non-negative features, centred, unit length; (m, d) float32.
+def stabilise(vectors: Floats, weights: Array) -> Floats:
+    """Square root of non-negative features, centred by the weighted mean, unit length; (m, d) float32.
 
     The square root evens out the heavy tails of pooled ReLU features (Hellinger mapping, Arandjelovic
     and Zisserman 2012); features with negative values are left as they are.
     """
     z = np.sqrt(vectors) if vectors.min(initial=0.0) >= 0 else vectors.copy()
-    z -= z.mean(axis=0, dtype=np.float64).astype(np.float32)
+    blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, len(z), BLOCK_ROWS)]
+    total = sum((weights[part] @ z[part].astype(np.float64) for part in blocks), np.zeros(z.shape[1]))
+    z -= (total / max(weights.sum(), 1e-12)).astype(np.float32)
     norms = np.linalg.norm(z, axis=1, keepdims=True)
     z /= np.maximum(norms, 1e-12)
     if z.shape[1] > z.shape[0]:
@@ -190,12 +192,18 @@ def fit_lda(train: ClassSums) -> list[Linear]:
 
 
 def leave_folds_out(
-    z: Floats, codes: Ints, weights: Array, folds: Ints, fit: Callable[[ClassSums], list[Linear]]
+    z: Floats,
+    codes: Ints,
+    weights: Array,
+    folds: Ints,
+    fit: Callable[[ClassSums], list[Linear]],
+    importance: Array,
 ) -> Array:
     """Scores (m, c) of each row by the classifier fitted without its fold.
 
-    The setting (penalty or shrinkage) is the one whose scores predict the given labels best, by balanced log
-    loss on at most `FIT_ROWS` rows: one choice among seven, no row's own label decides about itself.
+    The setting (penalty or shrinkage) is the one whose scores predict the given labels best, by log loss
+    weighted with `importance` (m,) on at most `FIT_ROWS` rows: one choice among seven, no row's own label
+    decides about itself.
     """
     classes = int(codes.max()) + 1
     parts = [sum_rows(z[folds == f], codes[folds == f], weights[folds == f], classes) for f in range(FOLDS)]
@@ -208,7 +216,7 @@ def leave_folds_out(
         for f in range(FOLDS):
             rows = folds[sample] == f
             scores[rows] = fitted[f][setting](z[sample[rows]])
-        losses.append(combine([scores], codes[sample], loss_weights(codes)[sample])[1])
+        losses.append(combine([scores], codes[sample], importance[sample])[1])
     best = int(np.argmin(losses))
     out = np.empty((len(z), classes))
     for f in range(FOLDS):
@@ -221,9 +229,9 @@ def fit_sample(m: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, m - 1, min(m, FIT_ROWS)).astype(np.int64))
 
 
-def loss_weights(codes: Ints) -> Array:
+def loss_weights(codes: Ints, weights: Array) -> Array:
     """Weights (m,) of the log loss: between plain and class-balanced, so that rare classes count."""
-    return np.asarray(np.bincount(codes)[codes] ** -LOSS_BALANCE)
+    return np.asarray(weights * np.bincount(codes, weights)[codes] ** -LOSS_BALANCE)
 
 
 def combine(parts: list[Array], codes: Ints, weights: Array) -> tuple[Array, float]:
@@ -253,12 +261,14 @@ def combine(parts: list[Array], codes: Ints, weights: Array) -> tuple[Array, flo
     return found.x * units, float(found.fun)
 
 
-def vote_scores(neighbours: Neighbours, groups: Ints, codes: Ints, classes: int) -> Array:
+def vote_scores(neighbours: Neighbours, groups: Ints, codes: Ints, weights: Array) -> Array:
     """Log share (m, c) of the votes for each class among the nearest samples of other groups.
 
-    `PRIOR_VOTES` votes are shared out by class size, and half of the prior is taken back, so that a rare
-    class is not outvoted by its neighbours' number alone.
+    `PRIOR_VOTES` votes are shared out by class size, all copies of a picture counting as one, and half of the
+    prior is taken back, so that a rare class is not outvoted by its neighbours' number alone.
     """
+    sizes = np.bincount(codes, weights)
+    classes = len(sizes)
     voters, similarity = group_votes(neighbours, groups, min(VOTERS, max(1, len(codes) // 10)))
     labels = np.where(voters >= 0, voting_codes(neighbours.representative, codes)[voters], -1)
     weights = np.where(labels >= 0, similarity, 0.0).astype(np.float64)
@@ -268,8 +278,7 @@ def vote_scores(neighbours: Neighbours, groups: Ints, codes: Ints, classes: int)
     cast = labels.ravel() >= 0
     flat = rows[cast] * classes + labels.ravel()[cast]
     votes = np.bincount(flat, weights.ravel()[cast], minlength=len(codes) * classes).reshape(-1, classes)
-    prior = np.bincount(codes, minlength=classes) / len(codes)
-    prior = np.maximum(prior, 1.0 / len(codes))
+    prior = np.maximum(sizes / sizes.sum(), 1.0 / len(codes))
     share = (votes + PRIOR_VOTES * prior) / (votes.sum(axis=1, keepdims=True) + PRIOR_VOTES)
     return np.asarray(np.log(share) - 0.5 * np.log(prior))
 
@@ -299,22 +308,21 @@ def estimate_probabilities(
     groups = independent_groups(dataset, duplicates)
     enough = groups_per_class(groups, codes, classes) > thresholds.judged_groups
     folds = assign_folds(embeddings.ids, groups, codes, seed)
-    z = stabilise(embeddings.vectors)
+    weights = copy_weights(duplicates)
+    z = stabilise(embeddings.vectors, weights)
     present = np.unique(codes)
     dense = np.searchsorted(present, codes).astype(np.int32)
-    weights = copy_weights(duplicates)
     sizes = np.bincount(dense, weights)
+    importance = loss_weights(dense, weights)
     balanced = weights * (weights.sum() / len(sizes) / sizes[dense])
     with_constant = np.hstack([z, np.ones((len(z), 1), np.float32)])
     parts = [
-        leave_folds_out(with_constant, dense, balanced, folds, fit_ridge),
-        leave_folds_out(z, dense, weights, folds, fit_lda),
-        vote_scores(neighbours, groups, dense, len(present)),
+        leave_folds_out(with_constant, dense, balanced, folds, fit_ridge, importance),
+        leave_folds_out(z, dense, weights, folds, fit_lda, importance),
+        vote_scores(neighbours, groups, dense, weights),
     ]
     sample = fit_sample(len(z))
-    scales, _ = combine(
-        [part[sample] for part in parts], dense[sample], (loss_weights(dense) * weights)[sample]
-    )
+    scales, _ = combine([part[sample] for part in parts], dense[sample], importance[sample])
     chances = softmax(sum(scale * part for scale, part in zip(scales, parts, strict=True)))
     values = np.zeros((len(z), classes), dtype=np.float32)
     values[:, present] = chances

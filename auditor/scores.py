@@ -85,15 +85,17 @@ def rate_typicality(neighbours: Neighbours, groups: Ints, domains: Ids) -> Float
     counts = voting.sum(axis=1)
     distance = np.where(voting, 1.0 - similarity, 0.0).sum(axis=1) / np.maximum(counts, 1)
     alone = counts == 0
-    if alone.all():
+    # Copies of one picture count once, else a picture that is there 300 times would say what is usual.
+    telling = ~alone & (neighbours.representative == np.arange(len(distance)))
+    if not telling.any():
         return np.ones(len(distance), np.float32)
     distance = np.maximum(distance, LEAST_DISTANCE)
-    whole = np.median(distance[~alone])
+    whole = np.median(distance[telling])
     usual = np.full(len(distance), whole)
     for domain in np.unique(domains.astype(str)):
-        rows = (domains == domain) & ~alone
-        if rows.sum() >= LEAST_DOMAIN:
-            usual[rows] = np.sqrt(whole * np.median(distance[rows]))
+        rows = domains == domain
+        if (rows & telling).sum() >= LEAST_DOMAIN:
+            usual[rows] = np.sqrt(whole * np.median(distance[rows & telling]))
     return _unit(np.where(alone, 1.0, usual / distance))
 
 
@@ -113,6 +115,17 @@ def rate_surprise(chances: Floats, codes: Ints, suggested: Ints) -> Floats:
         other = suggested[rows]
         out[rows] = (logs[rows, other] - middle[other]) / np.maximum(spread[other], LEAST_SPREAD)
     return out.astype(np.float32)
+
+
+def balanced_quality(chances: Floats, codes: Ints, weights: NDArray[np.float64]) -> Floats:
+    """Label quality (m,) as if all classes were equally frequent, in [0, 1], low = suspect.
+
+    By Bayes' rule: every class's probability is divided by the summed `weights` (m,) of its samples. With one
+    class fifty times as large as another, correct labels of the rare one have a low probability just because
+    it is rare.
+    """
+    fair = chances / np.maximum(np.bincount(codes, weights, chances.shape[1]), 1.0)
+    return _unit(fair[np.arange(len(codes)), codes] / np.maximum(fair.sum(axis=1), 1e-12))
 
 
 def share_of_votes(neighbours: Neighbours, groups: Ints, codes: Ints) -> Floats:

@@ -106,7 +106,7 @@ def test_ridge_without_a_fold_equals_a_direct_fit(setting: int, monkeypatch: pyt
     z = vectors.astype(np.float32)
     weights = np.random.default_rng(6).uniform(0.5, 2, len(z))
     folds = assign_folds(make_embeddings(vectors).ids, np.arange(len(z), dtype=np.int32), codes, 0)
-    scores = leave_folds_out(z, codes, weights, folds, fit_ridge)
+    scores = leave_folds_out(z, codes, weights, folds, fit_ridge, np.ones(len(z)))
     for fold in range(FOLDS):
         train, test = folds != fold, folds == fold
         wanted = z[test] @ explicit_ridge(z[train], codes[train], weights[train], RIDGE_PENALTIES[setting])
@@ -214,7 +214,7 @@ def test_sums_of_parts_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_more_dimensions_than_samples() -> None:
     """Rotating into the rows' own span changes no inner product, hence no probe."""
     vectors, codes = blobs(60, 3, 200)
-    z = stabilise(vectors.astype(np.float32))
+    z = stabilise(vectors.astype(np.float32), np.ones(60))
     centred = vectors - vectors.mean(axis=0)
     centred /= np.linalg.norm(centred, axis=1, keepdims=True)
     assert z.shape == (60, 60)
@@ -229,10 +229,14 @@ def test_non_negative_features_are_evened_out() -> None:
     """Square roots for features without negative values, nothing but centring for others."""
     vectors = np.abs(np.random.default_rng(9).normal(size=(50, 6))).astype(np.float32)
     roots = np.sqrt(vectors) - np.sqrt(vectors).mean(axis=0)
-    np.testing.assert_allclose(stabilise(vectors), roots / np.linalg.norm(roots, axis=1)[:, None], atol=1e-5)
+    np.testing.assert_allclose(
+        stabilise(vectors, np.ones(50)), roots / np.linalg.norm(roots, axis=1)[:, None], atol=1e-5
+    )
     vectors[0, 0] = -1
     plain = vectors - vectors.mean(axis=0)
-    np.testing.assert_allclose(stabilise(vectors), plain / np.linalg.norm(plain, axis=1)[:, None], atol=1e-5)
+    np.testing.assert_allclose(
+        stabilise(vectors, np.ones(50)), plain / np.linalg.norm(plain, axis=1)[:, None], atol=1e-5
+    )
 
 
 def test_a_part_that_does_not_predict_gets_no_weight() -> None:
@@ -251,7 +255,7 @@ def test_votes_count_pictures_of_other_groups() -> None:
     vectors, codes = blobs(40, 2, 5)
     embeddings = make_embeddings(vectors)
     near = find_neighbours(embeddings, as_ids([str(row) for row in range(40)]))
-    scores = vote_scores(near, np.arange(40, dtype=np.int32), codes, 2)
+    scores = vote_scores(near, np.arange(40, dtype=np.int32), codes, np.ones(40))
     four = near.indices[0, :4]
     cosines = np.maximum(near.similarities[0, :4], 0)
     votes = 4 * np.bincount(codes[four], cosines, minlength=2) / cosines.sum()

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from stages import Stages, make_dataset, run_stages
 
 from auditor.results import Neighbours, as_ids
-from auditor.scores import joint_counts, rate_surprise, rate_typicality, share_of_votes
+from auditor.scores import balanced_quality, joint_counts, rate_surprise, rate_typicality, share_of_votes
 
 CLASSES, EACH, WRONG = 4, 120, 24
 
@@ -157,6 +157,16 @@ def test_a_domain_is_measured_by_its_own_usual_distance() -> None:
     assert together[:40].max() < divided[:40].min()
     alone = rate_typicality(lists, apart, as_ids(["photo"] * 70 + ["drawing"] * 10))
     assert alone[75] == divided[75] == 1.0
+
+
+def test_balanced_quality_takes_class_sizes_out() -> None:
+    chances = np.array([[0.96, 0.04], [0.96, 0.04], [0.5, 0.5]], np.float32)
+    codes = np.array([0, 1, 1], np.int32)
+    weights = np.array([48.0, 1.0, 1.0])
+    fair = balanced_quality(chances, codes, weights)
+    np.testing.assert_allclose(fair, [0.02 / 0.04, 0.02 / 0.04, 0.96], atol=1e-5)
+    same = balanced_quality(chances, codes, np.array([2.0, 1.0, 1.0]))
+    np.testing.assert_allclose(same, chances[np.arange(3), codes], atol=1e-6)
 
 
 def test_surprise_is_high_for_a_second_class_that_is_unusual() -> None:
