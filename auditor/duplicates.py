@@ -47,7 +47,14 @@ WINDOWS = tuple(
 """Windows tried first: side and centre (down, right), as shares of the picture."""
 REFINEMENTS = (0.024, 0.012, 0.006, 0.003)
 """Steps by which the best window is then moved and resized."""
-MOVES = ((0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1), (2, 0, 0), (-2, 0, 0)) * 2
+MOVES = tuple((0, down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right) + tuple(
+    (size, down, right) for size in (-2, 2) for down in (-1, 0, 1) for right in (-1, 0, 1)
+)
+"""Directions of a step (side, down, right): also joint ones, or a slanting edge holds the window."""
+ROUNDS = 2
+WORTH_REFINING = 0.6
+"""Correlation at one of the first windows that a pair needs; near copies have 0.7 and more."""
+EVERYTHING = np.array([[1.0, 0.5, 0.5]])
 SMALLEST_WINDOW = 0.75
 COARSE_SIZE, COARSE_SIDE, COARSE_BAR = 16, 12, 0.85
 """Grey correlation at 12 px below which a pair is not compared closely; near copies have 0.92 and more."""
@@ -154,22 +161,30 @@ def match_pixels(
 
 def _fit(whole: Floats, other: Floats, side: int, look: Look) -> Floats:
     """Best correlation (p,) of `whole` with the windows of `other`."""
-    everything = np.array([[1.0, 0.5, 0.5]])
-    target = look(_cut(whole, everything, side))
+    best = np.full(len(whole), -1.0, dtype=np.float32)
+    place = np.repeat(EVERYTHING, len(whole), axis=0)
+    score = _scorer(whole, other, side, look)
+    for window in WINDOWS:
+        _keep_better(best, place, score, np.array([window]))
+    worth = np.flatnonzero(best >= WORTH_REFINING)
+    if look is greys or not len(worth):
+        return best
+    closer, where = best[worth], place[worth]
+    score = _scorer(whole[worth], other[worth], side, look)
+    for step, move in ((step, move) for step in REFINEMENTS for _ in range(ROUNDS) for move in MOVES):
+        _keep_better(closer, where, score, _inside(where + step * np.asarray(move)))
+    best[worth] = closer
+    return best
+
+
+def _scorer(whole: Floats, other: Floats, side: int, look: Look) -> Callable[[Array], Floats]:
+    """Return a function that correlates `whole` with given windows of `other`."""
+    target = look(_cut(whole, EVERYTHING, side))
 
     def score(windows: Array) -> Floats:
         return np.asarray(np.einsum("pi,pi->p", target, look(_cut(other, windows, side))), np.float32)
 
-    best = np.full(len(whole), -1.0, dtype=np.float32)
-    place = np.repeat(everything, len(whole), axis=0)
-    for window in WINDOWS:
-        _keep_better(best, place, score, np.array([window]))
-    if look is greys:
-        return best
-    for step in REFINEMENTS:
-        for move in MOVES:
-            _keep_better(best, place, score, _inside(place + step * np.asarray(move)))
-    return best
+    return score
 
 
 def _inside(windows: Array) -> Array:

@@ -530,9 +530,9 @@ class Thresholds:
 
     mislabeled_quality: float = 0.08
     mislabeled_probability: float = 0.60
-    ambiguous_second: float = 0.05
-    ambiguous_sum: float = 0.70
-    ambiguous_surprise: float = 1.5
+    ambiguous_second: float = 0.08
+    ambiguous_sum: float = 0.55
+    ambiguous_surprise: float = 2.0
     off_topic_typicality: float = 0.45
     off_topic_probability: float = 0.80
     near_copy_cosine: float = 0.80
@@ -545,4 +545,4 @@ class Thresholds:
     odd_shape: float = 0.35
     tiny_side_px: int = 16
     judged_groups: int = 3
-    mixed_share: float = 0.05
+    mixed_share: float = 0.04
