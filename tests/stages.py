@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from auditor.duplicates import find_duplicates
 from auditor.features import from_features
@@ -97,6 +98,7 @@ def run_stages(dataset: Dataset, vectors: NDArray[np.floating], seed: int = 0) -
     facts, embeddings = from_features(dataset, vectors)
     near = find_neighbours(embeddings, facts.digest)
     copies = find_duplicates(dataset, facts, embeddings, near, bars)
-    chances = estimate_probabilities(dataset, embeddings, near, copies, bars, seed)
+    with threadpool_limits(1, "blas"):  # as `run_audit` does for small matrices
+        chances = estimate_probabilities(dataset, embeddings, near, copies, bars, seed)
     scores = score_labels(dataset, embeddings, near, copies, chances)
     return Stages(dataset, facts, embeddings, near, copies, chances, scores, bars)
