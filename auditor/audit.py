@@ -16,6 +16,7 @@ from dataclasses import asdict
 import numpy as np
 
 from auditor import __version__
+from auditor.arrays import Progress, as_ids, no_progress, rows_of
 from auditor.backbones import Encoder
 from auditor.dataset import fingerprint, vector_rows
 from auditor.duplicates import find_duplicates
@@ -36,12 +37,8 @@ from auditor.results import (
     ImageFacts,
     LabelErrors,
     Probabilities,
-    Progress,
     Provenance,
     Scores,
-    as_ids,
-    no_progress,
-    rows_of,
 )
 from auditor.scores import score_labels
 from auditor.separation import measure_separation

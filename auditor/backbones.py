@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.arrays import Floats, Progress, no_progress
 from auditor.checkpoints import Checkpoint, read_checkpoint, resnet_state
 from auditor.downloads import fetch_weights, torchvision_source
 from auditor.errors import UsageError, WeightsError
 from auditor.networks import ARCHITECTURES, DEFAULT_LAYER, Engine, choose_engine, feature_network, parse_layer
 from auditor.preprocessing import Preprocessing
-from auditor.results import Backbone, Floats, Progress, no_progress
+from auditor.results import Backbone
 
 if TYPE_CHECKING:
     import torch

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.arrays import Ids
 from auditor.errors import AuditError, DataError, UsageError
-from auditor.results import Dataset, Ids
+from auditor.results import Dataset
 from auditor.sources.class_folders import read_class_folders
 from auditor.sources.manifests import read_manifest
 from auditor.sources.names import ARCHIVE_SUFFIXES, encode_name, locate, plural

@@ -16,9 +16,9 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO
 
+from auditor.arrays import Progress, no_progress
 from auditor.checkpoints import file_sha256
 from auditor.errors import WeightsError
-from auditor.results import Progress, no_progress
 
 NETWORK_SECONDS = 4.0
 """Longest wait for an answer, and for the next bytes: a sentence stands on the screen within 5 seconds."""

@@ -16,17 +16,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.results import (
-    Dataset,
-    Duplicates,
-    Embeddings,
-    Floats,
-    ImageFacts,
-    Ints,
-    Neighbours,
-    Thresholds,
-    rows_of,
-)
+from auditor.arrays import Floats, Ints, rows_of
+from auditor.results import Dataset, Duplicates, Embeddings, ImageFacts, Neighbours, Thresholds
 
 CANDIDATES = 20
 """Nearest distinct pictures looked at for near copies."""

@@ -21,20 +21,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.arrays import Floats, Progress, no_progress
 from auditor.backbones import Encoder
 from auditor.dataset import file_path
 from auditor.errors import DataError, WeightsError
 from auditor.features import from_features
 from auditor.images import FileFacts, collect_facts, read_image_file
 from auditor.networks import available_cores
-from auditor.results import (
-    Dataset,
-    Embeddings,
-    Floats,
-    ImageFacts,
-    Progress,
-    no_progress,
-)
+from auditor.results import Dataset, Embeddings, ImageFacts
 from auditor.store import file_key
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.arrays import Floats, Ids, rows_of
 from auditor.errors import DataError
 from auditor.images import vector_facts
-from auditor.results import Backbone, Dataset, Embeddings, Floats, Ids, ImageFacts, rows_of
+from auditor.results import Backbone, Dataset, Embeddings, ImageFacts
 
 BLOCK_ROWS = 65_536
 """Rows checked and scaled at a time, so that a mapped file needs little memory beside the result."""

@@ -17,23 +17,21 @@ from functools import cached_property
 
 import numpy as np
 
+from auditor.arrays import Bools, Ints, rows_of
 from auditor.neighbours import group_votes
 from auditor.probabilities import copy_weights, independent_groups
 from auditor.results import (
     KINDS,
-    Bools,
     Dataset,
     Duplicates,
     Embeddings,
     Evidence,
     Finding,
     ImageFacts,
-    Ints,
     Neighbours,
     Probabilities,
     Scores,
     Thresholds,
-    rows_of,
 )
 from auditor.scores import balanced_quality, rate_surprise
 

@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from auditor.arrays import Floats, as_ids
 from auditor.decoding import decode_image
 from auditor.errors import DataError
 from auditor.quality import pixel_facts
-from auditor.results import QUALITY_FACTS, SIGNATURE_SIDE, Floats, ImageFacts, Thumbnail, as_ids
+from auditor.results import QUALITY_FACTS, SIGNATURE_SIDE, ImageFacts, Thumbnail
 
 FACTS_VERSION = 2
 """Counts up whenever a fact's definition changes, so that stored facts are made again."""

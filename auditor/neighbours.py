@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.arrays import Floats, Ids, Ints, Progress, no_progress
 from auditor.errors import DataError
-from auditor.results import Embeddings, Floats, Ids, Ints, Neighbours, Progress, no_progress
+from auditor.results import Embeddings, Neighbours
 
 DEFAULT_K = 90
 """Three times the map's perplexity of 30; votes use the first ones."""

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.arrays import Floats
 from auditor.errors import UsageError
 from auditor.preprocessing import Preprocessing
-from auditor.results import Floats
 
 if TYPE_CHECKING:
     import torch

@@ -21,18 +21,9 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.arrays import Floats, Ids, Ints
 from auditor.neighbours import group_votes, voting_codes
-from auditor.results import (
-    Dataset,
-    Duplicates,
-    Embeddings,
-    Floats,
-    Ids,
-    Ints,
-    Neighbours,
-    Probabilities,
-    Thresholds,
-)
+from auditor.results import Dataset, Duplicates, Embeddings, Neighbours, Probabilities, Thresholds
 
 FOLDS = 10
 RIDGE_PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)

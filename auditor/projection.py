@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.arrays import Floats, Progress, no_progress
 from auditor.neighbours import search
-from auditor.results import Embeddings, Floats, Map, Neighbours, Progress, no_progress
+from auditor.results import Embeddings, Map, Neighbours
 
 PERPLEXITY = 30.0
 FIT_LIMIT = 50_000

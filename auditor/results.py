@@ -11,21 +11,17 @@ Every array type carries the ``ids`` of its rows. Rows join by id (`rows_of`), n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from auditor.arrays import Bools, Floats, Ids, Ints, as_ids, check_array, check_range, rows_of
 from auditor.errors import DataError
-
-Ids = NDArray[np.object_]
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
-Bools = NDArray[np.bool_]
 
 KINDS: tuple[str, ...] = (
     "unreadable",
@@ -46,61 +42,6 @@ SIGNATURE_SIDE = 64
 """Side in pixels of the grey thumbnail kept for each image to confirm near copies."""
 
 TABLE_COLUMNS: tuple[str, ...] = ("id", "path", "label", "domain", "split", "group")
-
-
-class Progress(Protocol):
-    """Called by long stages: `done` of `total` units of `stage` are finished."""
-
-    def __call__(self, stage: str, done: int, total: int) -> None: ...
-
-
-def no_progress(stage: str, done: int, total: int) -> None:
-    """Report progress to nobody."""
-
-
-def as_ids(values: Sequence[str] | pd.Series | NDArray[Any]) -> Ids:
-    """Return ids as a one-dimensional object array of `str`."""
-    out = np.empty(len(values), dtype=object)
-    out[:] = [str(v) for v in values]
-    return out
-
-
-def rows_of(ids: Ids, wanted: Sequence[str] | Ids) -> NDArray[np.int64]:
-    """Return the row of each wanted id.
-
-    Raises
-    ------
-    DataError
-        If an id is not among `ids`.
-    """
-    rows = pd.Index(ids).get_indexer(pd.Index(np.asarray(wanted, dtype=object)))
-    if (rows < 0).any():
-        missing = np.asarray(wanted, dtype=object)[rows < 0]
-        raise DataError(f"{len(missing)} ids are unknown here, the first is {missing[0]!r}.")
-    return np.asarray(rows, dtype=np.int64)
-
-
-def _check_array(owner: object, name: str, shape: tuple[int | None, ...], kind: str) -> None:
-    """Check one array field: `kind` is numpy's dtype kind ('f', 'i', 'b', 'u', 'O')."""
-    value = getattr(owner, name)
-    what = f"{type(owner).__name__}.{name}"
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in kind:
-        got = getattr(value, "dtype", type(value).__name__)
-        raise DataError(f"{what} needs an array of kind {kind!r}, got {got}.")
-    same_rank = value.ndim == len(shape)
-    if not same_rank or any(w is not None and w != g for w, g in zip(shape, value.shape, strict=True)):
-        wanted = tuple("any" if w is None else w for w in shape)
-        raise DataError(f"{what} needs shape {wanted}, got {value.shape}.")
-    if value.dtype.kind == "f" and not np.isfinite(value).all():
-        bad = int((~np.isfinite(value)).sum())
-        raise DataError(f"{what} holds {bad} values of {value.size} that are not finite.")
-
-
-def _check_range(owner: object, name: str, low: float, high: float) -> None:
-    value = getattr(owner, name)
-    if value.size and (value.min() < low or value.max() > high):
-        what = f"{type(owner).__name__}.{name}"
-        raise DataError(f"{what} must lie in [{low}, {high}], found [{value.min():.6g}, {value.max():.6g}].")
 
 
 @dataclass(frozen=True)
@@ -187,11 +128,11 @@ class ImageFacts:
     def __post_init__(self) -> None:
         n = len(self.ids)
         for name, kind in (("ids", "O"), ("error", "O"), ("byte_digest", "O"), ("digest", "O")):
-            _check_array(self, name, (n,), kind)
+            check_array(self, name, (n,), kind)
         for name, kind in (("readable", "b"), ("width", "i"), ("height", "i"), ("perceptual_hash", "u")):
-            _check_array(self, name, (n,), kind)
+            check_array(self, name, (n,), kind)
         side = SIGNATURE_SIDE if self.checked else 0
-        _check_array(self, "signature", (n, side, side), "u")
+        check_array(self, "signature", (n, side, side), "u")
         if self.checked and set(self.quality) != set(QUALITY_FACTS):
             raise DataError(f"ImageFacts.quality needs {QUALITY_FACTS}, got {tuple(self.quality)}.")
 
@@ -221,7 +162,7 @@ class Embeddings:
     backbone: Backbone
 
     def __post_init__(self) -> None:
-        _check_array(self, "vectors", (len(self.ids), self.backbone.dimensions), "f")
+        check_array(self, "vectors", (len(self.ids), self.backbone.dimensions), "f")
         norms = np.einsum("ij,ij->i", self.vectors, self.vectors)
         if len(norms) and np.abs(norms - 1).max() > 1e-3:
             raise DataError(
@@ -246,9 +187,9 @@ class Neighbours:
 
     def __post_init__(self) -> None:
         m = len(self.ids)
-        _check_array(self, "indices", (m, None), "i")
-        _check_array(self, "similarities", self.indices.shape, "f")
-        _check_array(self, "representative", (m,), "i")
+        check_array(self, "indices", (m, None), "i")
+        check_array(self, "similarities", self.indices.shape, "f")
+        check_array(self, "representative", (m,), "i")
         if (self.indices == np.arange(m, dtype=np.int32)[:, None]).any():
             raise DataError("Neighbours.indices must never name the sample itself.")
 
@@ -269,7 +210,7 @@ class Duplicates:
     def __post_init__(self) -> None:
         m = len(self.ids)
         for name, kind in (("group", "i"), ("representative", "i"), ("identical", "b")):
-            _check_array(self, name, (m,), kind)
+            check_array(self, name, (m,), kind)
 
 
 @dataclass(frozen=True)
@@ -285,8 +226,8 @@ class Probabilities:
     method: str
 
     def __post_init__(self) -> None:
-        _check_array(self, "values", (len(self.ids), len(self.judged)), "f")
-        _check_range(self, "values", 0.0, 1.0 + 1e-5)
+        check_array(self, "values", (len(self.ids), len(self.judged)), "f")
+        check_range(self, "values", 0.0, 1.0 + 1e-5)
         sums = self.values.sum(axis=1)
         if len(sums) and np.abs(sums - 1).max() > 1e-3:
             raise DataError(
@@ -318,10 +259,10 @@ class Scores:
     def __post_init__(self) -> None:
         m, c = len(self.ids), len(self.confident_joint)
         for name in ("label_quality", "clarity", "typicality", "neighbour_vote", "suggested_probability"):
-            _check_array(self, name, (m,), "f")
-            _check_range(self, name, 0.0, 1.0)
-        _check_array(self, "suggested", (m,), "i")
-        _check_array(self, "confident_joint", (c, c), "i")
+            check_array(self, name, (m,), "f")
+            check_range(self, name, 0.0, 1.0)
+        check_array(self, "suggested", (m,), "i")
+        check_array(self, "confident_joint", (c, c), "i")
 
 
 @dataclass(frozen=True)
@@ -424,7 +365,7 @@ class Map:
     trust_rows: int
 
     def __post_init__(self) -> None:
-        _check_array(self, "positions", (len(self.ids), 2), "f")
+        check_array(self, "positions", (len(self.ids), 2), "f")
 
 
 @dataclass(frozen=True)

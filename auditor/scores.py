@@ -13,19 +13,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.arrays import Floats, Ids, Ints
 from auditor.neighbours import group_votes, voting_codes
 from auditor.probabilities import independent_groups
-from auditor.results import (
-    Dataset,
-    Duplicates,
-    Embeddings,
-    Floats,
-    Ids,
-    Ints,
-    Neighbours,
-    Probabilities,
-    Scores,
-)
+from auditor.results import Dataset, Duplicates, Embeddings, Neighbours, Probabilities, Scores
 
 VOTERS = 10
 LEAST_CHANCE = 1e-4

@@ -14,6 +14,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.arrays import Floats, Ints, rows_of
 from auditor.neighbours import group_votes, voting_codes
 from auditor.probabilities import independent_groups
 from auditor.results import (
@@ -23,13 +24,10 @@ from auditor.results import (
     Duplicates,
     Embeddings,
     Finding,
-    Floats,
-    Ints,
     Neighbours,
     Probabilities,
     Separation,
     Thresholds,
-    rows_of,
 )
 
 VOTERS = 10

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from auditor.arrays import Progress
 from auditor.backbones import Encoder, ResNetEncoder, load_encoder
 from auditor.documents import read_backbone, read_thresholds
 from auditor.errors import DataError, UsageError
-from auditor.results import Backbone, Progress, Thresholds
+from auditor.results import Backbone, Thresholds
 from auditor.storage import read_document
 
 

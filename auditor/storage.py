@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from auditor import documents, tables
+from auditor.arrays import Ids, as_ids
 from auditor.documents import Json
 from auditor.errors import DataError
 from auditor.results import (
@@ -32,12 +33,10 @@ from auditor.results import (
     Dataset,
     Duplicates,
     Embeddings,
-    Ids,
     Map,
     Neighbours,
     Probabilities,
     Scores,
-    as_ids,
 )
 
 AUDIT_FILES: tuple[str, ...] = (

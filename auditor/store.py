@@ -26,9 +26,10 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
+from auditor.arrays import Bools, Floats
 from auditor.errors import DataError, OutputError
 from auditor.images import DIGEST_BYTES, FACTS_VERSION, FileFacts
-from auditor.results import QUALITY_FACTS, SIGNATURE_SIDE, Bools, Floats
+from auditor.results import QUALITY_FACTS, SIGNATURE_SIDE
 from auditor.shards import ShardFolder, is_temporary, write_durably
 
 STORE_VERSION = 1

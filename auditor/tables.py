@@ -18,19 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from auditor.results import (
-    QUALITY_FACTS,
-    SIGNATURE_SIDE,
-    TABLE_COLUMNS,
-    Audit,
-    Bools,
-    Floats,
-    Ids,
-    ImageFacts,
-    Ints,
-    Thumbnail,
-    as_ids,
-)
+from auditor.arrays import Bools, Floats, Ids, Ints, as_ids
+from auditor.results import QUALITY_FACTS, SIGNATURE_SIDE, TABLE_COLUMNS, Audit, ImageFacts, Thumbnail
 
 Rows: TypeAlias = NDArray[np.int64]
 Columns: TypeAlias = Mapping[str, tuple[Any, str]]

@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from auditor.arrays import Ids, as_ids, rows_of
 from auditor.dataset import vector_rows
 from auditor.errors import AuditError, DataError
-from auditor.results import Dataset, Ids, Probabilities, as_ids, rows_of
+from auditor.results import Dataset, Probabilities
 
 SUM_TOLERANCE = 1e-3
 """How far a row of probabilities may be from 1: float16 softmax stays within, percentages do not."""

@@ -16,8 +16,8 @@ from pipeline import Bench, Judged, relabel
 from sources import clean_labels
 from tables import print_table
 
+from auditor.arrays import Bools, Floats, Ints
 from auditor.dataset import read_dataset
-from auditor.results import Bools, Floats, Ints
 
 FOLDS = 5
 PENALTIES = tuple(10.0**e for e in range(-4, 3))

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.arrays import Bools, Ints, rows_of
 from auditor.audit import calm_blas
 from auditor.backbones import Encoder, load_encoder
 from auditor.duplicates import find_duplicates
@@ -21,7 +22,7 @@ from auditor.embeddings import embed
 from auditor.findings import FindingInputs, find_findings
 from auditor.neighbours import find_neighbours
 from auditor.probabilities import estimate_probabilities
-from auditor.results import Bools, Dataset, Duplicates, Embeddings, Finding, Ints, Scores, Thresholds, rows_of
+from auditor.results import Dataset, Duplicates, Embeddings, Finding, Scores, Thresholds
 from auditor.scores import score_labels
 from auditor.store import Store
 

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    from auditor.results import Progress
+    from auditor.arrays import Progress
 
 
 @contextmanager
 def show_progress(quiet: bool) -> Iterator[Progress]:
     """Yield a progress function for the engine; silent when `quiet` or when stderr is no terminal."""
-    from auditor.results import no_progress
+    from auditor.arrays import no_progress
 
     if quiet or not sys.stderr.isatty():
         yield no_progress

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.results import Audit, Finding, Floats, Ids
+from auditor.arrays import Floats, Ids
+from auditor.results import Audit, Finding
 
 DRAWN_LIMIT = 50_000
 """More WebGL points than this make every gesture slow."""

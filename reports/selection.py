@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from auditor.results import Audit, ClassPair, Finding, Floats, Ints
+from auditor.arrays import Floats, Ints
+from auditor.results import Audit, ClassPair, Finding
 
 DEFAULT_LIMIT = 2000
 PAGE_ORDER: tuple[str, ...] = (

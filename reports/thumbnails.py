@@ -19,7 +19,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from auditor.results import Audit, Progress, Thumbnail, no_progress, rows_of
+from auditor.arrays import Progress, no_progress, rows_of
+from auditor.results import Audit, Thumbnail
 from reports import selection
 
 FLAGGED_SIDE_MAX, FLAGGED_SIDE_MIN = 384, 160

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from auditor.arrays import as_ids
 from auditor.duplicates import find_duplicates
 from auditor.features import from_features
 from auditor.findings import FindingInputs, find_findings
@@ -29,7 +30,6 @@ from auditor.results import (
     Scores,
     Separation,
     Thresholds,
-    as_ids,
 )
 from auditor.scores import score_labels
 from auditor.separation import measure_separation

@@ -15,7 +15,7 @@ PACKAGES = ("auditor", "reports", "cli")
 
 # fmt: off
 ORDER = [
-    "errors", "results",
+    "errors", "arrays", "results",
     "sources.names", "sources.options", "sources.rows", "sources.tables", "sources.class_folders",
     "sources.manifests", "dataset",
     "quality", "decoding", "images",

@@ -14,7 +14,8 @@ from PIL import Image
 from stages import make_dataset, run_stages
 
 import auditor
-from auditor.results import Audit, Backbone, Dataset, Floats
+from auditor.arrays import Floats
+from auditor.results import Audit, Backbone, Dataset
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 

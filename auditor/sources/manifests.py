@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from auditor.arrays import Bools
 from auditor.errors import DataError
-from auditor.results import Bools, Dataset
+from auditor.results import Dataset
 from auditor.sources.names import encode_name, examples, locate, plural
 from auditor.sources.options import ReadOptions
 from auditor.sources.rows import Source, make_dataset, texts

@@ -13,9 +13,10 @@ from pictures import make_folders, write_picture
 from PIL import Image
 
 import auditor
+from auditor.arrays import Floats
 from auditor.audit import count_label_errors, plan_review
 from auditor.errors import DataError, UsageError
-from auditor.results import KINDS, Audit, Backbone, Evidence, Finding, Floats, Thresholds
+from auditor.results import KINDS, Audit, Backbone, Evidence, Finding, Thresholds
 
 
 class Colours:

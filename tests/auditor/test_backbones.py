@@ -14,12 +14,12 @@ from safetensors.torch import save_file
 from torchvision import models
 
 from auditor import backbones, networks
+from auditor.arrays import Floats
 from auditor.backbones import Encoder, load_encoder
 from auditor.downloads import WeightsSource
 from auditor.errors import UsageError, WeightsError
 from auditor.networks import Engine, FeatureNetwork, choose_engine, mean_cosine, structured_pictures
 from auditor.preprocessing import Preprocessing
-from auditor.results import Floats
 
 
 def no_warning(sentence: str) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from auditor.arrays import as_ids
 from auditor.dataset import ReadOptions, fingerprint, read_dataset, take, vector_rows
 from auditor.errors import DataError
-from auditor.results import as_ids
 
 NO_IMAGES = ReadOptions(images=False)
 

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from auditor import embeddings
+from auditor.arrays import Floats
 from auditor.dataset import read_dataset
 from auditor.embeddings import embed, run_embedding, unit_rows
 from auditor.errors import DataError, WeightsError
-from auditor.results import Backbone, Dataset, Embeddings, Floats
+from auditor.results import Backbone, Dataset, Embeddings
 from auditor.store import Store
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from auditor.arrays import as_ids
 from auditor.embeddings import from_features
 from auditor.errors import DataError
-from auditor.results import TABLE_COLUMNS, Dataset, as_ids
+from auditor.results import TABLE_COLUMNS, Dataset
 
 
 @pytest.fixture

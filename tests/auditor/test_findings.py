@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from stages import make_dataset, make_embeddings, run_stages
 
+from auditor.arrays import as_ids
 from auditor.findings import FindingInputs, find_findings, flooding_faults, sort_into_bins
 from auditor.neighbours import find_neighbours
 from auditor.results import (
@@ -21,7 +22,6 @@ from auditor.results import (
     Probabilities,
     Scores,
     Thresholds,
-    as_ids,
 )
 
 CLEAR = (0.96, 0.02, 0.02)

@@ -11,9 +11,10 @@ import pytest
 from stages import make_embeddings
 
 from auditor import neighbours
+from auditor.arrays import Ids, as_ids
 from auditor.errors import DataError
 from auditor.neighbours import find_neighbours, group_votes, search, voting_codes
-from auditor.results import Embeddings, Ids, Neighbours, as_ids
+from auditor.results import Embeddings, Neighbours
 
 
 def digests_of(numbers: np.ndarray) -> Ids:

@@ -7,6 +7,7 @@ import pytest
 from stages import make_dataset, make_embeddings, run_stages
 
 from auditor import probabilities
+from auditor.arrays import as_ids
 from auditor.duplicates import find_duplicates
 from auditor.features import from_features
 from auditor.neighbours import find_neighbours
@@ -26,7 +27,7 @@ from auditor.probabilities import (
     sum_rows,
     vote_scores,
 )
-from auditor.results import Dataset, Duplicates, Thresholds, as_ids
+from auditor.results import Dataset, Duplicates, Thresholds
 
 
 def blobs(count: int = 240, classes: int = 4, d: int = 10, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

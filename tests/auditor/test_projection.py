@@ -7,9 +7,10 @@ import pytest
 from stages import make_embeddings
 
 from auditor import projection
+from auditor.arrays import as_ids
 from auditor.neighbours import find_neighbours
 from auditor.projection import make_map
-from auditor.results import Map, as_ids
+from auditor.results import Map
 
 
 def blobs(count: int = 240, classes: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

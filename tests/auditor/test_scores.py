@@ -9,7 +9,8 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 from stages import Stages, make_dataset, run_stages
 
-from auditor.results import Neighbours, as_ids
+from auditor.arrays import as_ids
+from auditor.results import Neighbours
 from auditor.scores import balanced_quality, joint_counts, rate_surprise, rate_typicality, share_of_votes
 
 CLASSES, EACH, WRONG = 4, 120, 24

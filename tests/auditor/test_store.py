@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from auditor.arrays import Floats
 from auditor.errors import AuditError, DataError, OutputError
 from auditor.images import FileFacts, unreadable_facts
-from auditor.results import SIGNATURE_SIDE, Floats
+from auditor.results import SIGNATURE_SIDE
 from auditor.shards import ShardFolder
 from auditor.store import MARKER_NAME, Store, file_key
 

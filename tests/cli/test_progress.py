@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.results import no_progress
+from auditor.arrays import no_progress
 from cli.progress import show_progress
 
 ROOT = Path(__file__).parent.parent.parent

@@ -1,0 +1,78 @@
+"""Arrays, ids and progress: what every stage shares.
+
+    Ids (m,) object of str     Floats float32     Ints int32     Bools bool
+
+Rows join by id (`rows_of`), never by position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from auditor.errors import DataError
+
+Ids = NDArray[np.object_]
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+Bools = NDArray[np.bool_]
+
+
+class Progress(Protocol):
+    """Called by long stages: `done` of `total` units of `stage` are finished."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None: ...
+
+
+def no_progress(stage: str, done: int, total: int) -> None:
+    """Report progress to nobody."""
+
+
+def as_ids(values: Sequence[str] | pd.Series | NDArray[Any]) -> Ids:
+    """Return ids as a one-dimensional object array of `str`."""
+    out = np.empty(len(values), dtype=object)
+    out[:] = [str(v) for v in values]
+    return out
+
+
+def rows_of(ids: Ids, wanted: Sequence[str] | Ids) -> NDArray[np.int64]:
+    """Return the row of each wanted id.
+
+    Raises
+    ------
+    DataError
+        If an id is not among `ids`.
+    """
+    rows = pd.Index(ids).get_indexer(pd.Index(np.asarray(wanted, dtype=object)))
+    if (rows < 0).any():
+        missing = np.asarray(wanted, dtype=object)[rows < 0]
+        raise DataError(f"{len(missing)} ids are unknown here, the first is {missing[0]!r}.")
+    return np.asarray(rows, dtype=np.int64)
+
+
+def check_array(owner: object, name: str, shape: tuple[int | None, ...], kind: str) -> None:
+    """Check one array field: `kind` is numpy's dtype kind ('f', 'i', 'b', 'u', 'O')."""
+    value = getattr(owner, name)
+    what = f"{type(owner).__name__}.{name}"
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in kind:
+        got = getattr(value, "dtype", type(value).__name__)
+        raise DataError(f"{what} needs an array of kind {kind!r}, got {got}.")
+    same_rank = value.ndim == len(shape)
+    if not same_rank or any(w is not None and w != g for w, g in zip(shape, value.shape, strict=True)):
+        wanted = tuple("any" if w is None else w for w in shape)
+        raise DataError(f"{what} needs shape {wanted}, got {value.shape}.")
+    if value.dtype.kind == "f" and not np.isfinite(value).all():
+        bad = int((~np.isfinite(value)).sum())
+        raise DataError(f"{what} holds {bad} values of {value.size} that are not finite.")
+
+
+def check_range(owner: object, name: str, low: float, high: float) -> None:
+    """Check that the values of one array field lie in [low, high]."""
+    value = getattr(owner, name)
+    if value.size and (value.min() < low or value.max() > high):
+        what = f"{type(owner).__name__}.{name}"
+        raise DataError(f"{what} must lie in [{low}, {high}], found [{value.min():.6g}, {value.max():.6g}].")
