@@ -43,8 +43,8 @@ MOVES = tuple((0, down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if
 )
 """Directions of a step (side, down, right): also joint ones, or a slanting edge holds the window."""
 ROUNDS = 2
-WORTH_REFINING = 0.6
-"""Correlation at one of the first windows that a pair needs; near copies have 0.7 and more."""
+WORTH_REFINING = 0.35
+"""Correlation at one of the first windows that a pair needs; near copies have 0.45 and more."""
 EVERYTHING = np.array([[1.0, 0.5, 0.5]])
 SMALLEST_WINDOW = 0.75
 COARSE_SIZE, COARSE_SIDE, COARSE_BAR = 16, 12, 0.85

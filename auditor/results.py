@@ -471,7 +471,7 @@ class Thresholds:
 
     mislabeled_quality: float = 0.08
     mislabeled_probability: float = 0.60
-    ambiguous_second: float = 0.08
+    ambiguous_second: float = 0.06
     ambiguous_sum: float = 0.55
     ambiguous_surprise: float = 2.0
     off_topic_typicality: float = 0.45

@@ -18,7 +18,7 @@ KITCHEN = SAMPLES / "kitchen"
 CLASSES = {"avocado", "knife", "pear", "pencil", "spoon"}
 PLANTED = {
     "wrong_label": 27,
-    "avocado_with_knife": 14,
+    "avocado_with_knife": 10,
     "off_topic": 12,
     "exact_copy": 9,
     "near_copy": 12,

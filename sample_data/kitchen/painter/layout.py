@@ -106,7 +106,7 @@ def _avocado_with_knife(rng: Rng, side: int) -> list[Item]:
     """Place an avocado in a corner or behind the blade of a knife that fills the picture."""
     fruit = str(rng.choice(["half_avocado", "half_avocado", "bed_avocado"]))
     behind = rng.random() < 0.3
-    away, size = ((0.06, 0.13), (0.21, 0.25)) if behind else ((0.24, 0.29), (0.18, 0.22))
+    away, size = ((0.06, 0.13), (0.19, 0.22)) if behind else ((0.24, 0.29), (0.16, 0.19))
     angle = ASLANT + _lean(rng, 0.15)
     middle = side * (0.5 + rng.uniform(-0.03, 0.03, 2))
     aside = side * rng.uniform(*away) * rng.choice([-1, 1])
