@@ -24,8 +24,9 @@ from auditor.embeddings import embed
 from auditor.errors import DataError, UsageError
 from auditor.features import from_features
 from auditor.findings import FAULTS, FindingInputs, find_findings, flooding_faults
+from auditor.groups import groups_per_class, independent_groups
 from auditor.neighbours import find_neighbours
-from auditor.probabilities import estimate_probabilities, groups_per_class, independent_groups
+from auditor.probabilities import estimate_probabilities
 from auditor.projection import make_map
 from auditor.results import (
     Audit,

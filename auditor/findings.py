@@ -18,8 +18,8 @@ from functools import cached_property
 import numpy as np
 
 from auditor.arrays import Bools, Ints, rows_of
+from auditor.groups import copy_weights, independent_groups
 from auditor.neighbours import group_votes
-from auditor.probabilities import copy_weights, independent_groups
 from auditor.results import (
     KINDS,
     Dataset,

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Ids, Ints
+from auditor.groups import independent_groups
 from auditor.neighbours import group_votes, voting_codes
-from auditor.probabilities import independent_groups
 from auditor.results import Dataset, Duplicates, Embeddings, Neighbours, Probabilities, Scores
 
 VOTERS = 10

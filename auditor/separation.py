@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Ints, rows_of
+from auditor.groups import independent_groups
 from auditor.neighbours import group_votes, voting_codes
-from auditor.probabilities import independent_groups
 from auditor.results import (
     ClassPair,
     ClassSeparation,

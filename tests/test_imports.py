@@ -21,7 +21,8 @@ ORDER = [
     "quality", "decoding", "images",
     "checkpoints", "downloads", "preprocessing", "networks", "backbones",
     "shards", "store", "features", "embeddings",
-    "neighbours", "duplicates", "probabilities", "scores", "separation", "findings", "projection",
+    "neighbours", "duplicates", "groups", "probes", "probabilities",
+    "scores", "separation", "findings", "projection",
     "documents", "tables", "storage", "settings", "user_arrays", "audit",
 ]
 # fmt: on

@@ -6,26 +6,23 @@ import numpy as np
 import pytest
 from stages import make_dataset, make_embeddings, run_stages
 
-from auditor import probabilities
+from auditor import probabilities, probes
 from auditor.arrays import as_ids
 from auditor.duplicates import find_duplicates
 from auditor.features import from_features
+from auditor.groups import FOLDS, assign_folds, copy_weights, independent_groups
 from auditor.neighbours import find_neighbours
-from auditor.probabilities import (
-    FOLDS,
+from auditor.probabilities import vote_scores
+from auditor.probes import (
     LDA_SHRINKAGES,
     RIDGE_PENALTIES,
-    assign_folds,
     combine,
-    copy_weights,
     fit_lda,
     fit_ridge,
-    independent_groups,
     leave_folds_out,
     softmax,
     stabilise,
     sum_rows,
-    vote_scores,
 )
 from auditor.results import Dataset, Duplicates, Thresholds
 
@@ -103,7 +100,7 @@ def explicit_ridge(z: np.ndarray, codes: np.ndarray, weights: np.ndarray, penalt
 @pytest.mark.parametrize("setting", range(len(RIDGE_PENALTIES)))
 def test_ridge_without_a_fold_equals_a_direct_fit(setting: int, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, codes = blobs()
-    monkeypatch.setattr(probabilities, "RIDGE_PENALTIES", RIDGE_PENALTIES[setting : setting + 1])
+    monkeypatch.setattr(probes, "RIDGE_PENALTIES", RIDGE_PENALTIES[setting : setting + 1])
     z = vectors.astype(np.float32)
     weights = np.random.default_rng(6).uniform(0.5, 2, len(z))
     folds = assign_folds(make_embeddings(vectors).ids, np.arange(len(z), dtype=np.int32), codes, 0)
@@ -203,7 +200,7 @@ def test_sums_of_parts_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, codes = blobs()
     z, weights = vectors.astype(np.float32), np.ones(len(vectors))
     whole = sum_rows(z, codes, weights, 4)
-    monkeypatch.setattr(probabilities, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(probes, "BLOCK_ROWS", 7)
     parts = sum_rows(z[:100], codes[:100], weights[:100], 4) + sum_rows(
         z[100:], codes[100:], weights[100:], 4
     )
