@@ -1,6 +1,7 @@
 """The user's own vectors in place of a backbone's.
 
     vectors (r, d) [+ ids (r,)] --matched by id or by position, scaled to unit length--> Embeddings
+    lengths that differ much    --centred, a constant coordinate added first--> Embeddings (m, d + 1)
 
 Everything after takes dot products of vectors for their cosines.
 """
@@ -12,11 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.arrays import Floats, Ids, rows_of
+from auditor.arrays import Ids, rows_of
 from auditor.errors import DataError
 from auditor.images import vector_facts
 from auditor.results import Backbone, Dataset, Embeddings, ImageFacts
 
+Array = NDArray[np.float64]
+
+LENGTH_VARIATION = 0.5
+"""Standard deviation of the vectors' lengths over their mean above which length tells classes apart; pooled
+features of networks have 0.1 to 0.3."""
 BLOCK_ROWS = 65_536
 """Rows checked and scaled at a time, so that a mapped file needs little memory beside the result."""
 
@@ -29,7 +35,9 @@ def from_features(
     Parameters
     ----------
     dataset : the samples.
-    vectors : (r, d) numbers, one row a sample; scaled to unit length here.
+    vectors : (r, d) numbers, one row a sample; scaled to unit length here. Where their
+        lengths differ much (`LENGTH_VARIATION`) direction alone would lose what length tells: they are
+        centred and get a constant coordinate first.
     ids : (r,) the sample of each row; rows of other samples are left aside. None: r is n and rows go by
         position.
 
@@ -39,19 +47,37 @@ def from_features(
         If type, shape or ids do not fit, or a needed row is zero or not finite.
     """
     rows = _rows_of_samples(dataset, vectors, ids)
-    unit = np.empty((len(dataset), vectors.shape[1]), dtype=np.float32)
-    for start in range(0, len(dataset), BLOCK_ROWS):
-        part = rows[start : start + BLOCK_ROWS]
-        unit[start : start + len(part)] = _unit_block(vectors[part], dataset.ids[start : start + len(part)])
+    blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, len(rows), BLOCK_ROWS)]
+    centre, lengths = np.zeros(vectors.shape[1]), np.empty(len(rows))
+    for part in blocks:
+        block = _checked_block(vectors[rows[part]], dataset.ids[part])
+        centre += block.sum(axis=0) / len(rows)
+        lengths[part] = np.linalg.norm(block, axis=1)
+    uneven = lengths.std() > LENGTH_VARIATION * lengths.mean()
+    unit = np.empty((len(rows), vectors.shape[1] + uneven), dtype=np.float32)
+    for part in blocks:
+        block = vectors[rows[part]].astype(np.float64)
+        unit[part] = _lift(block, centre, lengths) if uneven else block / lengths[part, None]
     backbone = Backbone(
         name="own features",
         layer="",
         weights_sha256="",
         dimensions=unit.shape[1],
-        preprocessing="",
+        preprocessing="centred, a constant coordinate added, since their lengths differ" if uneven else "",
         precision=str(vectors.dtype),
     )
     return vector_facts(dataset.ids, unit), Embeddings(dataset.ids, unit, backbone)
+
+
+def _lift(block: Array, centre: Array, lengths: Array) -> Array:
+    """Lay points (b, d) on a sphere in d + 1 dimensions so that near points stay near, (b, d + 1).
+
+    Directions alone would mix a class at the origin with all others. In units of the root mean square
+    distance from the centre, with a constant 1 appended, the angle between two points follows their distance.
+    """
+    spread = np.sqrt(max(float((lengths**2).mean() - centre @ centre), 1e-24))
+    lifted = np.hstack([(block - centre) / spread, np.ones((len(block), 1))])
+    return np.asarray(lifted / np.linalg.norm(lifted, axis=1, keepdims=True))
 
 
 def _rows_of_samples(dataset: Dataset, vectors: NDArray[Any], ids: Ids | None) -> NDArray[np.int64]:
@@ -81,14 +107,13 @@ def _rows_of_samples(dataset: Dataset, vectors: NDArray[Any], ids: Ids | None) -
     return rows_of(ids, dataset.ids)
 
 
-def _unit_block(block: NDArray[Any], ids: Ids) -> Floats:
-    # Lengths in float64: squares of float16 or of large float32 values overflow in their own type.
+def _checked_block(block: NDArray[Any], ids: Ids) -> Array:
+    """Return rows as float64: squares of float16 or of large float32 values overflow in their own type."""
     exact = block.astype(np.float64)
     bad = ~np.isfinite(exact).all(axis=1)
     if bad.any():
         raise DataError(f"Features hold values that are not finite, the first in the row of {ids[bad][0]!r}.")
-    lengths = np.linalg.norm(exact, axis=1)
-    if not lengths.all():
-        raise DataError(f"Features hold rows of zeros, the first is that of {ids[lengths == 0][0]!r}.")
-    unit: Floats = (exact / lengths[:, None]).astype(np.float32)
-    return unit
+    empty = ~exact.any(axis=1)
+    if empty.any():
+        raise DataError(f"Features hold rows of zeros, the first is that of {ids[empty][0]!r}.")
+    return exact

@@ -96,3 +96,21 @@ def test_refusals(dataset: Dataset, vectors: np.ndarray) -> None:
     for values, given, message in cases:
         with pytest.raises(DataError, match=message):
             from_features(dataset, values, given)
+
+
+def test_lengths_that_tell_classes_apart_are_kept(dataset: Dataset) -> None:
+    """A point near the origin and one far away in its direction stay apart; near points stay near."""
+    points = np.array([[0.1, 0.0], [8.0, 0.0], [8.1, 0.1], [-8.0, 0.0], [0.0, 8.0], [0.1, -0.1]])
+    _, found = from_features(dataset, points)
+    assert found.vectors.shape == (6, 3)
+    assert "constant coordinate" in found.backbone.preprocessing
+    similar = found.vectors @ found.vectors.T
+    np.fill_diagonal(similar, -1)
+    assert similar.argmax(axis=1)[[0, 1, 2, 5]].tolist() == [5, 2, 1, 0]
+
+
+def test_lengths_that_hardly_differ_leave_the_directions_alone(dataset: Dataset) -> None:
+    points = np.abs(np.random.default_rng(2).normal(size=(6, 300)))
+    _, found = from_features(dataset, points)
+    assert found.backbone.preprocessing == ""
+    np.testing.assert_allclose(found.vectors, points / np.linalg.norm(points, axis=1)[:, None], rtol=1e-5)

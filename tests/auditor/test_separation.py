@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from stages import make_dataset, run_stages
 
+from auditor.features import from_features
 from auditor.results import Finding, Separation, Thresholds
 from auditor.separation import (
     _mixed_with,
@@ -51,6 +52,19 @@ def test_overlap_is_told_exactly(d: int, apart: float, away: float) -> None:
     scores = [pair.score for pair in separation.pairs]
     assert scores == sorted(scores, reverse=True)
     assert all(score < Thresholds().mixed_share <= scores[1] for score in scores[2:])
+
+
+@pytest.mark.parametrize("d", [2, 4])
+def test_class_at_the_origin_between_two_others(d: int) -> None:
+    """Through the door for users' features: directions alone would lose the class at the origin."""
+    rng = np.random.default_rng(d)
+    centres = np.zeros((5, d))
+    centres[[0, 2], 0] = -2.0, 2.0
+    centres[[3, 4], 1] = 9.0, -9.0
+    codes = np.repeat(np.arange(5), 150)
+    dataset = make_dataset(codes)
+    _, embeddings = from_features(dataset, centres[codes] + rng.normal(size=(len(codes), d)))
+    assert told(run_stages(dataset, embeddings.vectors).separation()) == STORY
 
 
 def test_random_directions_and_four_to_one_sizes() -> None:
