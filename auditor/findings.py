@@ -215,7 +215,7 @@ def sort_into_bins(inputs: FindingInputs) -> dict[str, Bools]:
     strange &= inputs.probabilities.values.max(axis=1) < bars.off_topic_probability
     return {
         "mislabeled": judged & wrong & ~strange,
-        "ambiguous": judged & both & ~strange,
+        "ambiguous": judged & both & ~wrong & ~strange,
         "off_topic": ~_settled(inputs) & strange,
     }
 

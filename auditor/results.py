@@ -466,7 +466,23 @@ class Audit:
 class Thresholds:
     """Absolute bars, stored in the audit; a rerun with ``--like`` takes them over.
 
-    Probabilities, similarities and quality scores are in [0, 1] unless a unit stands in the name.
+    Probabilities, similarities, shares and quality scores are in [0, 1] unless a unit stands in the name.
+
+    Attributes
+    ----------
+    mislabeled_quality, mislabeled_probability : label quality below the one, another class above the other.
+    ambiguous_second, ambiguous_sum : the given and the best other class: the lower has at least the one, both
+        together the other ..
+    ambiguous_surprise : .. and the other class is this unusual among samples of the given one, in robust
+        standard deviations (`auditor.scores.rate_surprise`).
+    off_topic_typicality, off_topic_probability : typicality and the most probable class, both below.
+    near_copy_cosine : similarity from which two pictures are compared on their pixels.
+    near_copy_pixels, near_copy_plain : correlation of their edges from which they are near copies; the latter
+        where a picture has little detail.
+    dark, bright, blurry, low_information, odd_shape : quality scores below which a picture is poor.
+    tiny_side_px : shorter side below which a picture is tiny.
+    judged_groups : independent groups a class needs beside the one left out.
+    mixed_share : score of a class pair from which the two are called mixed.
     """
 
     mislabeled_quality: float = 0.08
