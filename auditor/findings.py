@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from auditor.arrays import Bools, Ints, rows_of
-from auditor.groups import copy_weights, independent_groups
+from auditor.groups import copy_weights, groups_per_class, independent_groups
 from auditor.neighbours import group_votes
 from auditor.results import (
     KINDS,
@@ -71,8 +71,12 @@ class FindingInputs:
     @cached_property
     def voters(self) -> Ints:
         """Nearest pictures (m, 10) of other groups, -1 where there are fewer."""
-        groups = independent_groups(self.dataset, self.duplicates)
-        return group_votes(self.neighbours, groups, SHOWN_NEIGHBOURS)[0]
+        return group_votes(self.neighbours, self.groups, SHOWN_NEIGHBOURS)[0]
+
+    @cached_property
+    def groups(self) -> Ints:
+        """Independent groups (m,): copies and user groups are left out as a whole."""
+        return independent_groups(self.dataset, self.duplicates)
 
     @cached_property
     def faults(self) -> dict[str, Bools]:
@@ -205,7 +209,9 @@ def sort_into_bins(inputs: FindingInputs) -> dict[str, Bools]:
     judged = inputs.probabilities.judged[codes] & ~_settled(inputs)
     other = scores.suggested_probability
     fair = balanced_quality(inputs.probabilities.values, codes, copy_weights(inputs.duplicates))
-    wrong = np.maximum(scores.label_quality, fair) < bars.mislabeled_quality
+    sizes = groups_per_class(inputs.groups, codes, len(inputs.dataset.classes))
+    sure = np.minimum(1.0, sizes / bars.sure_groups)[codes]
+    wrong = np.maximum(scores.label_quality, fair) < bars.mislabeled_quality * sure
     wrong &= other > bars.mislabeled_probability
     wrong &= inputs.probabilities.judged[scores.suggested]
     second = np.minimum(scores.label_quality, other)

@@ -471,6 +471,8 @@ class Thresholds:
     Attributes
     ----------
     mislabeled_quality, mislabeled_probability : label quality below the one, another class above the other.
+    sure_groups : independent groups from which a class gets the full bar; with fewer the bar for label
+        quality sinks in proportion, since a handful of pictures says little about a class.
     ambiguous_second, ambiguous_sum : the given and the best other class: the lower has at least the one, both
         together the other ..
     ambiguous_surprise : .. and the other class is this unusual among samples of the given one, in robust
@@ -487,6 +489,7 @@ class Thresholds:
 
     mislabeled_quality: float = 0.08
     mislabeled_probability: float = 0.60
+    sure_groups: int = 20
     ambiguous_second: float = 0.06
     ambiguous_sum: float = 0.55
     ambiguous_surprise: float = 2.0
