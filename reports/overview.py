@@ -111,9 +111,9 @@ def plan_view(plan: Sequence[tuple[int, float]]) -> PlanView:
     step = next((p for p in points if p[0] >= min(20, reviewed)), points[-1])
     flagged = f"The {wording.plural(reviewed, 'flagged label', 'flagged labels')}"
     some = f"The first {wording.plural(step[0], 'label', 'labels')}" if step[0] < reviewed else flagged
-    sentence = f"{some} should hold about {wording.plural(round(step[1]), 'error', 'errors')}"
+    sentence = f"{some} may hold up to {wording.plural(round(step[1]), 'error', 'errors')}"
     rest = (
-        f"all {wording.number(reviewed)} about {wording.number(round(expected))}"
+        f"all {wording.number(reviewed)} up to {wording.number(round(expected))}"
         if step[0] < reviewed
         else ""
     )

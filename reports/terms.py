@@ -18,8 +18,9 @@ TERMS: Mapping[str, str] = {
         "have learned the label by heart."
     ),
     "indication": (
-        "Worked out from the model's own probabilities. It becomes an estimate only after randomly "
-        "drawn samples have been reviewed."
+        "Worked out from the model's own probabilities; in a clean dataset it is far too high, since "
+        "overlapping classes count as errors. It becomes an estimate only after randomly drawn samples "
+        "have been reviewed."
     ),
     "upper": (
         "The confident joint's count. Classes that overlap count as errors in it, so the true number "
