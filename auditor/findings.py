@@ -110,7 +110,8 @@ def quality_faults(inputs: FindingInputs) -> dict[str, Bools]:
 
 def flooding_faults(inputs: FindingInputs) -> dict[str, int]:
     """Faults that most pictures have, with their number: worth one warning instead of a finding each."""
-    return {name: int(flags.sum()) for name, flags in quality_faults(inputs).items() if flags.mean() > FLOOD}
+    kept = inputs.faults
+    return {name: int(flags.sum()) for name, flags in quality_faults(inputs).items() if name not in kept}
 
 
 def _finding(kind: str, ids: tuple[str, ...], score: float, reason: str, **more: object) -> Finding:

@@ -18,6 +18,9 @@ from auditor.errors import DataError, UsageError
 from auditor.results import Backbone, Thresholds
 from auditor.storage import read_document
 
+MOST_SEED = 2**32 - 1
+"""The largest seed that scikit-learn takes."""
+
 
 @dataclass(frozen=True)
 class AuditSettings:
@@ -92,6 +95,8 @@ def check_settings(settings: AuditSettings) -> None:
         raise UsageError("--features-ids names the rows of --features, which is missing: give both.")
     if settings.batch_size is not None and settings.batch_size < 1:
         raise UsageError(f"The batch size must be at least 1, got {settings.batch_size}.")
+    if not 0 <= settings.seed <= MOST_SEED:
+        raise UsageError(f"The seed must be from 0 to {MOST_SEED}, got {settings.seed}.")
     if settings.workers < 0:
         raise UsageError(f"The number of workers must be 0 (one per core) or more, got {settings.workers}.")
 

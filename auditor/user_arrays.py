@@ -133,8 +133,10 @@ def _load_npy(file: Path, what: str) -> NDArray[Any]:
     try:
         array = np.load(file, allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
+        # numpy takes any unknown content for a pickle and advises to load it unsafely.
+        why = "" if "pickle" in str(error) else f" ({error})"
         raise DataError(
-            f"{what} file {file.name!r} is not a .npy file of plain numbers ({error}): use numpy.save."
+            f"{what} file {file.name!r} is not a .npy file of plain numbers{why}: use numpy.save."
         ) from error
     if not isinstance(array, np.ndarray):
         raise DataError(f"{what} file {file.name!r} is an archive: write one array with numpy.save.")

@@ -99,10 +99,11 @@ def run(
     """Audit a labelled image dataset and write the page."""
     from auditor.dataset import ReadOptions
     from auditor.settings import AuditSettings, settings_like
+    from auditor.store import MARKER_NAME
     from cli.auditing import Request, run_request
     from cli.cache import store_folder
 
-    if store is not None and not store.is_dir():
+    if store is not None and not (store / MARKER_NAME).is_file():
         raise UsageError(f"There is no store {str(store)!r}: make it with auditor embed DATA --out STORE.")
     settings = AuditSettings(
         backbone=backbone or "auto",

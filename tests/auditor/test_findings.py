@@ -203,6 +203,12 @@ def test_a_fault_of_most_pictures_is_no_finding() -> None:
     assert named(find_findings(inputs)) == [("mislabeled", [0]), ("low_quality", [30])]
 
 
+def test_a_dataset_of_tiny_pictures_is_flagged_and_not_said_to_be_left_out() -> None:
+    inputs = craft([CLEAR], facts=make_facts(31, width=dict.fromkeys(range(31), 9)))
+    assert len(find_findings(inputs)) == 31
+    assert flooding_faults(inputs) == {}
+
+
 def test_without_pictures_there_is_nothing_to_say_about_files() -> None:
     vectors = np.random.default_rng(2).normal(size=(60, 5)) + 5 * np.eye(2, 5)[np.arange(60) % 2]
     stages = run_stages(make_dataset(np.arange(60) % 2), vectors)

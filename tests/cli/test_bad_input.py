@@ -150,6 +150,24 @@ def unknown_store(home: Path) -> Arguments:
     return [make_folders(home / "data"), "--store", home / "nowhere"]
 
 
+def store_that_is_none(home: Path) -> Arguments:
+    return [make_folders(home / "data"), "--store", home / "data"]
+
+
+def seed_below_zero(home: Path) -> Arguments:
+    return [*features(home, class_vectors()), "--seed", "-1"]
+
+
+def seed_beyond_32_bits(home: Path) -> Arguments:
+    return [*features(home, class_vectors()), "--seed", 2**32]
+
+
+def features_that_are_no_array(home: Path) -> Arguments:
+    made = features(home, class_vectors())
+    (home / "vectors.npy").write_text("hello")
+    return made
+
+
 def like_what_is_no_audit(home: Path) -> Arguments:
     return [make_folders(home / "data"), "--like", home / "data"]
 
@@ -185,6 +203,10 @@ CASES: dict[Case, str] = {
     unknown_layer: "layer4",
     unknown_layout: "domain/class",
     unknown_store: "auditor embed",
+    store_that_is_none: "auditor embed",
+    seed_below_zero: "4294967295",
+    seed_beyond_32_bits: "4294967295",
+    features_that_are_no_array: "plain numbers: use numpy.save",
     like_what_is_no_audit: "audit.json",
     batch_of_nothing: "at least 1",
 }
