@@ -49,7 +49,9 @@ def measure_separation(
     thresholds: Thresholds | None = None,
     seed: int = 0,
 ) -> Separation:
-    """Measure how well the given labels separate; every figure leaves the sample's own group out.
+    """Measure how well the given labels separate.
+
+    Every figure leaves the sample's own group out and counts copies with one label once.
 
     Two classes are mixed when the shares of each that are taken for the other out of sample have a mean of
     at least `mixed_share`; this is also the pair's score. Wrong labels look the same as mixed classes here:
@@ -60,17 +62,19 @@ def measure_separation(
     groups = independent_groups(dataset, duplicates)
     c = len(dataset.classes)
     guess = probabilities.values.argmax(axis=1)
+    once = count_once(duplicates, codes)
     confusion = np.zeros((c, c), dtype=np.int64)
-    np.add.at(confusion, (codes, guess), 1)
-    voted = knn_classes(neighbours, groups, codes, c) == codes
-    silhouettes = silhouette_by_class(embeddings.vectors, codes, c, seed)
-    sizes = np.bincount(codes, minlength=c)
-    right = np.bincount(codes, voted, minlength=c)
+    np.add.at(confusion, (codes[once], guess[once]), 1)
+    voted = (knn_classes(neighbours, groups, codes, c) == codes)[once]
+    silhouettes = silhouette_by_class(embeddings.vectors[once], codes[once], c, seed)
+    samples = np.bincount(codes, minlength=c)
+    sizes = np.bincount(codes[once], minlength=c)
+    right = np.bincount(codes[once], voted, minlength=c)
     mixed = _mixed_with(confusion, probabilities.judged, bars)
     classes = tuple(
         ClassSeparation(
             name=name,
-            samples=int(sizes[j]),
+            samples=int(samples[j]),
             knn_accuracy=float(right[j] / max(sizes[j], 1)),
             probe_accuracy=float(confusion[j, j] / max(sizes[j], 1)),
             silhouette=float(silhouettes[j]),
@@ -81,12 +85,18 @@ def measure_separation(
     )
     return Separation(
         knn_accuracy=float(voted.mean()),
-        probe_accuracy=float(np.trace(confusion) / max(len(codes), 1)),
+        probe_accuracy=float(np.trace(confusion) / max(len(once), 1)),
         silhouette=float(np.average(silhouettes, weights=np.maximum(sizes, 1e-9))),
         classes=classes,
         pairs=rank_pairs(dataset, confusion, findings, bars),
         confusion=confusion,
     )
+
+
+def count_once(duplicates: Duplicates, codes: Ints) -> NDArray[np.int64]:
+    """Rows that count: of a group's copies with one label only the first, or 300 copies would be a class."""
+    group = np.where(duplicates.group >= 0, duplicates.group, -1 - np.arange(len(codes)))
+    return np.sort(np.unique(np.stack([group, codes], axis=1), axis=0, return_index=True)[1])
 
 
 def knn_classes(neighbours: Neighbours, groups: Ints, codes: Ints, c: int) -> Ints:

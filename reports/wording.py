@@ -11,7 +11,7 @@ from auditor.results import ClassPair
 KIND_NAMES: Mapping[str, str] = {
     "unreadable": "Does not open",
     "conflicting_duplicate": "Two labels",
-    "leak": "In two splits",
+    "leak": "In two places",
     "mislabeled": "Wrong label",
     "ambiguous": "Ambiguous",
     "off_topic": "Off-topic",
@@ -23,7 +23,7 @@ KIND_NAMES: Mapping[str, str] = {
 _IN_SENTENCE: Mapping[str, tuple[str, str]] = {
     "unreadable": ("1 file that does not open", "{} files that do not open"),
     "conflicting_duplicate": ("1 picture filed under two classes", "{} pictures filed under two classes"),
-    "leak": ("1 picture that stands in two splits", "{} pictures that stand in two splits"),
+    "leak": ("1 picture in two splits, domains or groups", "{} pictures in two splits, domains or groups"),
     "mislabeled": ("1 wrong label", "{} wrong labels"),
     "ambiguous": ("1 that could be either of two classes", "{} that could be either of two classes"),
     "off_topic": ("1 that fits no class", "{} that fit no class"),

@@ -185,3 +185,16 @@ def test_small_classes_are_not_judged() -> None:
         stages.dataset, stages.embeddings, stages.neighbours, stages.duplicates, stages.probabilities
     )
     assert [row.verdict for row in separation.classes] == ["mixed"] * 3 + ["separated", "not judged"]
+
+
+def test_three_hundred_copies_of_one_picture_count_once() -> None:
+    """One odd picture in class a, copied 300 times, leaves the verdicts as they were."""
+    rng = np.random.default_rng(6)
+    codes = np.repeat(np.arange(2), 20)
+    vectors = 6 * np.eye(2, 8)[codes] + rng.normal(size=(40, 8))
+    odd = 6 * np.eye(2, 8)[1] + rng.normal(size=8)
+    many = np.concatenate([vectors, np.repeat(odd[None], 300, axis=0)])
+    separation = run_stages(make_dataset(np.concatenate([codes, np.zeros(300, int)])), many).separation()
+    assert separation.classes[0].samples == 320
+    assert separation.confusion.sum() == 41
+    assert separation.knn_accuracy > 0.9 and separation.probe_accuracy > 0.9

@@ -87,7 +87,7 @@ def test_the_two_sentences_add_up_to_all_findings() -> None:
         (
             {"leak": 1},
             "None of 60 labels looks wrong.",
-            "1 finding in all: 1 picture that stands in two splits.",
+            "1 finding in all: 1 picture in two splits, domains or groups.",
         ),
     ],
 )
