@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +20,8 @@ from auditor.results import (
     TABLE_COLUMNS,
     Backbone,
     Dataset,
-    Duplicates,
     Embeddings,
     Finding,
-    ImageFacts,
-    Neighbours,
-    Probabilities,
-    Scores,
     Separation,
     Thresholds,
 )
@@ -35,34 +29,11 @@ from auditor.scores import score_labels
 from auditor.separation import measure_separation
 
 
-@dataclass(frozen=True)
-class Stages:
-    """What the stages of an audit made of some vectors."""
-
-    dataset: Dataset
-    facts: ImageFacts
-    embeddings: Embeddings
-    neighbours: Neighbours
-    duplicates: Duplicates
-    probabilities: Probabilities
-    scores: Scores
-    thresholds: Thresholds
-
-    @property
-    def inputs(self) -> FindingInputs:
-        return FindingInputs(
-            self.dataset,
-            self.facts,
-            self.embeddings,
-            self.neighbours,
-            self.duplicates,
-            self.probabilities,
-            self.scores,
-            self.thresholds,
-        )
+class Stages(FindingInputs):
+    """What the stages of an audit made of some vectors: the inputs of its findings, and what follows."""
 
     def findings(self) -> tuple[Finding, ...]:
-        return find_findings(self.inputs)
+        return find_findings(self)
 
     def separation(self) -> Separation:
         return measure_separation(

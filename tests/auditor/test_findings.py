@@ -212,7 +212,7 @@ def test_a_dataset_of_tiny_pictures_is_flagged_and_not_said_to_be_left_out() -> 
 def test_without_pictures_there_is_nothing_to_say_about_files() -> None:
     vectors = np.random.default_rng(2).normal(size=(60, 5)) + 5 * np.eye(2, 5)[np.arange(60) % 2]
     stages = run_stages(make_dataset(np.arange(60) % 2), vectors)
-    assert flooding_faults(stages.inputs) == {}
+    assert flooding_faults(stages) == {}
     assert {f.kind for f in stages.findings()} <= {"mislabeled", "ambiguous", "off_topic", "duplicate"}
 
 

@@ -68,7 +68,7 @@ def test_pictures_between_two_classes_score_low_in_clarity() -> None:
 
 def test_label_quality_is_cleanlabs_self_confidence() -> None:
     stages, _, _ = planted()
-    codes, chances = stages.inputs.codes, stages.probabilities.values
+    codes, chances = stages.codes, stages.probabilities.values
     rows = np.arange(len(codes))
     np.testing.assert_allclose(stages.scores.label_quality, chances[rows, codes], atol=1e-6)
     from cleanlab.rank import get_label_quality_scores
@@ -79,7 +79,7 @@ def test_label_quality_is_cleanlabs_self_confidence() -> None:
 
 def test_suggestion_is_the_best_other_class() -> None:
     stages, wrong, _ = planted()
-    codes, chances, scores = stages.inputs.codes, stages.probabilities.values, stages.scores
+    codes, chances, scores = stages.codes, stages.probabilities.values, stages.scores
     assert (scores.suggested != codes).all()
     others = np.where(np.arange(CLASSES) == codes[:, None], -1, chances)
     np.testing.assert_allclose(scores.suggested_probability, others.max(axis=1))
@@ -93,7 +93,7 @@ def test_confident_joint_is_cleanlabs_also_with_absent_classes() -> None:
     from cleanlab.count import compute_confident_joint
 
     stages, wrong, _ = planted()
-    codes, chances = stages.inputs.codes, stages.probabilities.values
+    codes, chances = stages.codes, stages.probabilities.values
     whole = compute_confident_joint(codes, chances, calibrate=False)
     np.testing.assert_array_equal(stages.scores.confident_joint, whole)
     off_diagonal = whole.sum() - np.trace(whole)
