@@ -222,7 +222,14 @@ def start(arguments: list[object], cache: Path) -> subprocess.Popen[str]:
     words = [sys.executable, "-m", "cli.main", *map(str, arguments)]
     environment = {**os.environ, "AUDITOR_CACHE": str(cache), "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        words, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        words,
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A shell's background jobs ignore Ctrl-C, and so would what the tests start there.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
