@@ -37,7 +37,8 @@ def neutralise_cells(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _neutralise(text: str) -> str:
-    return "'" + text if text.startswith(DANGEROUS_STARTS) else text
+    # Also where quotes stand in front already, or taking one away on reading would change another name.
+    return "'" + text if text.lstrip("'").startswith(DANGEROUS_STARTS) else text
 
 
 def samples_table(audit: Audit) -> Columns:

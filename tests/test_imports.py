@@ -23,7 +23,10 @@ ORDER = [
     "shards", "store", "features", "embeddings",
     "neighbours", "duplicates", "groups", "probes", "probabilities",
     "scores", "separation", "findings", "projection",
-    "documents", "tables", "storage", "settings", "user_arrays", "audit",
+    "documents", "tables", "storage",
+    "decision_model", "decisions", "label_studio", "review_files", "merging", "agreement", "controls", "reviewed",
+    "settings", "user_arrays", "audit",
+    "version_plan", "materialise", "cleaning", "findings_folder",
 ]
 # fmt: on
 """The modules of auditor in the order of the method: each imports only those before it."""
@@ -52,6 +55,8 @@ AT_HOME = {
     "faiss": {"auditor.neighbours"},
     "cleanlab": {"auditor.scores"},
     "openTSNE": {"auditor.projection"},
+    "pydantic": {"auditor.decision_model", "auditor.decisions"},
+    "krippendorff": {"auditor.agreement"},
     "bokeh": {"reports.figures"},
     "jinja2": {"reports.page"},
     "typer": {"cli"},

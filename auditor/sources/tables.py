@@ -166,7 +166,7 @@ def _restore(column: Any) -> Any:
     """Take away the quote that our own CSV files put before a cell a spreadsheet would run."""
     from pyarrow import compute
 
-    return compute.replace_substring_regex(column, pattern=r"^'([=+\-@\t\r])", replacement=r"\1")
+    return compute.replace_substring_regex(column, pattern=r"^'('*[=+\-@\t\r])", replacement=r"\1")
 
 
 def _read_parquet(path: Path, columns: ColumnNames) -> tuple[pd.DataFrame, list[str]]:

@@ -1,0 +1,61 @@
+"""The decisions file as a pydantic model: what may stand where. Its JSON schema is in ``schemas/``."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Kind = Literal[
+    "unreadable",
+    "conflicting_duplicate",
+    "leak",
+    "mislabeled",
+    "ambiguous",
+    "off_topic",
+    "low_quality",
+    "duplicate",
+    "label_check",
+]
+
+
+class DecisionRow(BaseModel):
+    """One decision about one sample and one question."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", populate_by_name=True, title="Decision")
+
+    id: str = Field(min_length=1, description="The sample's id in the audit.")
+    digest: str = Field(description="Digest of its pixels; empty when the file does not decode.")
+    kind: Kind = Field(description="The question; label_check on a page that hides what the audit thinks.")
+    decision: Literal["keep", "relabel", "drop", "unsure"]
+    given: str = Field(alias="from", description="The label it had.")
+    to: str = Field("", description="The new label; only with relabel, else empty.")
+    note: str = ""
+    t: str = Field("", description="When it was decided, ISO 8601 in UTC.")
+    rank: int = Field(0, ge=0, description="Place of the finding in its kind, 0 = none.")
+    first_decision: Literal["", "keep", "relabel", "drop", "unsure"] = Field(
+        "", description="On a blind page: the answer before the suggestion was shown."
+    )
+    first_to: str = Field("", description="The class of that first answer when it was relabel.")
+
+    @model_validator(mode="after")
+    def _check_target(self) -> Self:
+        if self.decision == "relabel" and (not self.to or self.to == self.given):
+            raise ValueError("a relabel needs another class in 'to'")
+        if self.decision != "relabel" and self.to:
+            raise ValueError("only a relabel has a class in 'to'")
+        return self
+
+
+class DecisionDocument(BaseModel):
+    """Decisions of one annotator on one dataset, as auditor's page saves them."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", populate_by_name=True, title="Decisions")
+
+    schema_: Literal["auditor.decisions/1"] = Field(alias="schema")
+    report_id: str
+    dataset_fingerprint: str
+    annotator: str
+    exported_at: str = Field(description="ISO 8601 in UTC.")
+    counts: dict[str, int] = Field(default_factory=dict, description="How many decisions of each sort.")
+    decisions: list[DecisionRow]
