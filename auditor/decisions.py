@@ -172,15 +172,15 @@ def match_decisions(decisions: Sequence[Decision], ids: Ids, digests: Ids, label
     for row, digest in enumerate(digests):
         if digest in wanted:
             there.setdefault(digest, []).append(row)
-    asked: dict[str, set[str]] = {}
+    about: dict[str, list[Decision]] = {}
     for d in decisions:
-        asked.setdefault(d.digest, set()).add(d.id)
+        about.setdefault(d.digest, []).append(d)
     for n in left:
         d = decisions[n]
         candidates = there.get(d.digest, [])
-        if not (len(candidates) == 1 and len(asked[d.digest]) == 1):
+        if not (len(candidates) == 1 and len({x.id for x in about[d.digest]}) == 1):
             names = {d.given, d.to} - {""}
-            same = {x.id for x in decisions if x.digest == d.digest and {x.given, x.to} & names}
+            same = {x.id for x in about[d.digest] if {x.given, x.to} & names}
             candidates = [row for row in candidates if labels[row] in names] if len(same) == 1 else []
         candidates = [row for row in candidates if row not in taken]
         if len(candidates) == 1:
@@ -197,8 +197,8 @@ def check_decisions(files: Sequence[DecisionFile], audit: Audit) -> None:
     for file in files:
         if file.decisions and file.fingerprint != mark:
             raise DataError(
-                f"{file.name} was made for another dataset (fingerprint {file.fingerprint[:12]}, this audit's "
-                f"is {mark[:12]}): take the decisions of a page of this audit."
+                f"{file.name} was made for another dataset (fingerprint {file.fingerprint[:12]}, not "
+                f"{mark[:12]}): take the decisions of a page of this audit."
             )
         for d in file.decisions:
             if label_of.get(d.id) is None or digest_of[d.id] != d.digest:
@@ -246,14 +246,16 @@ def _read_csv(path: Path) -> tuple[DecisionFile, ...]:
     table, _ = read_table(path, ColumnNames({n: (n,) for n in names}, needed), every_row=True)
     table = table.reindex(columns=list(names), fill_value="")
     documents: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for row in table.to_dict("records"):
+    records: list[dict[Any, Any]] = table.to_dict("records")
+    for row in records:
         documents.setdefault(tuple(row[n] for n in _FILE_FIELDS), []).append({n: row[n] for n in _ROW_FIELDS})
     out = []
     for about, rows in (documents or {("",) * len(_FILE_FIELDS): []}).items():
         for number, row in enumerate(rows):
-            if not (row["rank"] or "0").isdigit():
-                raise DataError(f"{path.name}: decisions[{number}].rank is {row['rank']!r}, not a number.")
-            row["rank"] = int(row["rank"] or 0)
+            rank = row["rank"] or "0"
+            if not (rank.isascii() and rank.isdigit()):
+                raise DataError(f"{path.name}: decisions[{number}].rank is {rank!r}, not a number.")
+            row["rank"] = int(rank)
         head = dict(zip(_FILE_FIELDS, about, strict=True))
         out.append(parse_document({"schema": SCHEMA, **head, "counts": {}, "decisions": rows}, path.name))
     return tuple(out)

@@ -24,7 +24,8 @@ ORDER = [
     "neighbours", "duplicates", "groups", "probes", "probabilities",
     "scores", "separation", "findings", "projection",
     "documents", "tables", "storage",
-    "decision_model", "decisions", "label_studio", "review_files", "merging", "agreement", "controls", "reviewed",
+    "decision_model", "decisions", "label_studio", "review_files",
+    "merging", "agreement", "controls", "reviewed",
     "settings", "user_arrays", "audit",
     "version_plan", "materialise", "cleaning", "findings_folder",
 ]
