@@ -19,7 +19,7 @@ from auditor.results import Audit
 CONTROL = "control"
 """Kind of an answer about a randomly drawn sample that no finding names."""
 LABEL_QUESTIONS: tuple[str, ...] = ("conflicting_duplicate", "mislabeled", "ambiguous", CONTROL)
-"""Kinds that ask which label is right; the others ask whether the sample belongs, is usable or is one too many."""
+"""Kinds that ask which label is right; the others ask about the sample itself."""
 CONFLICT = "conflict"
 
 
