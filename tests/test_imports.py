@@ -24,10 +24,10 @@ ORDER = [
     "neighbours", "duplicates", "groups", "probes", "probabilities",
     "scores", "separation", "findings", "projection",
     "documents", "tables", "storage",
-    "decision_model", "decisions", "label_studio", "review_files",
+    "decision_model", "decisions", "label_studio", "label_studio_reviews", "review_files",
     "merging", "agreement", "controls", "reviewed",
     "settings", "user_arrays", "audit",
-    "version_plan", "materialise", "cleaning", "findings_folder",
+    "workspace", "version_plan", "materialise", "version_files", "cleaning", "findings_folder",
 ]
 # fmt: on
 """The modules of auditor in the order of the method: each imports only those before it."""
