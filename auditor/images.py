@@ -110,20 +110,20 @@ def read_image(data: bytes, name: str = "") -> tuple[NDArray[np.uint8] | None, F
     rgb : (h, w, 3) uint8, or None when unreadable.
     facts : with `error` saying why when unreadable.
     """
-    byte_digest = _digest(data)
+    of_bytes = byte_digest(data)
     try:
         image = decode_image(data, name)
         rgb = np.asarray(image)
         pixels = pixel_facts(image, rgb)
     except DataError as error:
-        return None, unreadable_facts(str(error), byte_digest if data else "")
+        return None, unreadable_facts(str(error), of_bytes)
     height, width = rgb.shape[:2]
     return rgb, FileFacts(
         readable=True,
         error="",
         width=width,
         height=height,
-        byte_digest=byte_digest,
+        byte_digest=of_bytes,
         digest=_digest(rgb.data, f"{width}x{height}"),
         perceptual_hash=pixels.perceptual_hash,
         signature=pixels.signature,
@@ -212,6 +212,11 @@ def encode_thumbnail(rgb: NDArray[np.uint8], side_px: int, quality: int = THUMBN
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=quality, method=WEBP_METHOD)
     return Thumbnail(width=image.width, height=image.height, data=buffer.getvalue())
+
+
+def byte_digest(data: bytes) -> str:
+    """Return what `FileFacts.byte_digest` holds of a file's bytes: hex, "" when there are none."""
+    return _digest(data) if data else ""
 
 
 def _digest(data: bytes | memoryview, prefix: str = "") -> str:

@@ -10,6 +10,7 @@ n samples, m of them with a vector: a column of the m spreads over the n through
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -29,6 +30,9 @@ DANGEROUS_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a cell that starts with one of these for a formula."""
 
 
+_CSV_SPECIAL = re.compile(r'[",\r\n]')
+
+
 def neutralise_cells(frame: pd.DataFrame) -> pd.DataFrame:
     """Return `frame` with a quote in front of each text that a spreadsheet would run as a formula."""
     texts = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
@@ -39,6 +43,21 @@ def neutralise_cells(frame: pd.DataFrame) -> pd.DataFrame:
 def _neutralise(text: str) -> str:
     # Also where quotes stand in front already, or taking one away on reading would change another name.
     return "'" + text if text.lstrip("'").startswith(DANGEROUS_STARTS) else text
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """Return a frame of texts as CSV, its cells neutralised.
+
+    Python's csv module, and pandas with it, leaves a carriage return unquoted: it would end the row.
+    """
+    safe = neutralise_cells(frame)
+    rows = zip(*([_csv_cell(str(text)) for text in safe[name]] for name in safe.columns), strict=True)
+    header = ",".join(_csv_cell(str(name)) for name in frame.columns)
+    return "\n".join([header, *map(",".join, rows)]) + "\n"
+
+
+def _csv_cell(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if _CSV_SPECIAL.search(text) else text
 
 
 def samples_table(audit: Audit) -> Columns:

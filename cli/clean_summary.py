@@ -1,0 +1,178 @@
+"""What `clean` says: what changes, how far annotators agree, what to do next; as text or as JSON."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from auditor.cleaning import Version, version_document
+from auditor.merging import Answer
+from auditor.sources.names import plural
+from auditor.version_plan import describe_answer
+from cli.output import plain, say
+
+SHOWN_PAIRS, SHOWN_CLASSES, SHOWN_CONFLICTS = 10, 10, 5
+WIDTH = 34
+"""Characters of a line before its number."""
+
+CAUSE_WORDS = {
+    "conflict": "in conflict",
+    "drop-duplicates": "copies (--auto)",
+    "drop-near-duplicates": "copies, near copies (--auto)",
+    "drop-unreadable": "unreadable (--auto)",
+}
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one call of `clean` did: `written` is None without --apply, False when it was there already."""
+
+    version: Version
+    audit_folder: Path
+    target: Path
+    written: bool | None
+    conflicts_page: Path | None
+    command: str
+
+
+def print_result(result: Result, as_json: bool) -> None:
+    """Print on stdout what changes, or has changed."""
+    document = describe_result(result)
+    if as_json:
+        say(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1))
+    else:
+        say("\n".join(plain(line) for line in _lines(document, result)))
+
+
+def describe_result(result: Result) -> Json:
+    """Return every number that is printed, and the conflicts."""
+    page = result.conflicts_page
+    return {
+        **version_document(result.version),
+        "conflicts": [_conflict(answer) for answer in result.version.conflicts],
+        "applied": result.written is not None,
+        "changed": result.written is True,
+        "version": str(result.target),
+        "conflicts_page": None if page is None else str(page),
+        "command": result.command,
+        "next": _next(result),
+    }
+
+
+def _next(result: Result) -> list[str]:
+    """Return the command that audits the version as the first audit was made."""
+    words = ["auditor", "run", str(result.target)]
+    if not result.version.audit.dataset.has_images:
+        return [*words, "--features", "FILE", "--features-ids", "FILE"]
+    return [*words, "--like", str(result.audit_folder)]
+
+
+def _conflict(answer: Answer) -> Json:
+    votes = [
+        {
+            "annotator": v.annotator,
+            "decision": v.decision.decision,
+            "to": v.decision.to,
+            "note": v.decision.note,
+        }
+        for v in answer.votes
+    ]
+    return {"id": answer.id, "kind": answer.kind, "votes": votes}
+
+
+def _lines(document: Json, result: Result) -> Iterator[str]:
+    counts = document["counts"]
+    yield _headline(counts)
+    names = document["annotators"]
+    who = f"decisions of {', '.join(names)}" if names else "no decisions"
+    auto = document["options"]["auto"]
+    yield f"{document['dataset']}: {who}" + (f"; {', '.join(auto)}" if auto else "")
+    yield ""
+    yield from _change_lines(document)
+    yield from _class_lines(document["thinned"], len(result.version.audit.dataset.classes))
+    yield from _conflict_lines(result.version.conflicts, document["options"]["on_conflict"])
+    yield from _last_lines(document, result)
+
+
+def _headline(counts: Json) -> str:
+    if counts["kept"] == counts["samples"]:
+        return f"Nothing changes: all {plural(counts['samples'], 'sample')} stay as they are"
+    return (
+        f"{counts['remaining']:,} of {plural(counts['samples'], 'sample')} remain: {counts['relabelled']:,} "
+        f"relabelled, {counts['kept']:,} as they are; {counts['dropped']:,} dropped"
+    )
+
+
+def _number(words: str, count: int, indent: int = 2) -> str:
+    return f"{' ' * indent}{words:{WIDTH - indent}}{count:>8,}"
+
+
+def _change_lines(document: Json) -> Iterator[str]:
+    counts = document["counts"]
+    yield "Samples"
+    yield _number("relabelled", counts["relabelled"])
+    pairs = document["relabelled"]
+    for pair in pairs[:SHOWN_PAIRS]:
+        yield _number(f"{pair['from']} to {pair['to']}", pair["samples"], 4)
+    if len(pairs) > SHOWN_PAIRS:
+        rest = pairs[SHOWN_PAIRS:]
+        yield _number(f"{plural(len(rest), 'other pair')}", sum(p["samples"] for p in rest), 4)
+    yield _number("dropped", counts["dropped"])
+    for part in document["dropped"]:
+        words = CAUSE_WORDS.get(part["cause"], part["cause"].replace("_", " "))
+        yield _number(words, part["samples"], 4)
+    yield _number("kept", counts["kept"])
+    stay = counts["conflicts"] if document["options"]["on_conflict"] == "keep" else 0
+    reasons = {"label or sample confirmed": counts["confirmed"], "annotators unsure": counts["unsure"],
+               "in conflict": stay, "flagged, not decided": counts["not_decided"],
+               "not asked about": counts["not_asked"]}  # fmt: skip
+    for words, count in reasons.items():
+        if count:
+            yield _number(words, count, 4)
+    yield ""
+
+
+def _class_lines(thinned: list[Json], classes: int) -> Iterator[str]:
+    if not thinned:
+        return
+    yield "Classes that would be empty or have fewer than 3 samples"
+    for part in thinned[:SHOWN_CLASSES]:
+        yield f"  {part['class']}: {part['after']:,} of {part['before']:,} left"
+    if len(thinned) > SHOWN_CLASSES:
+        yield f"  and {len(thinned) - SHOWN_CLASSES:,} more"
+    if classes - sum(part["after"] == 0 for part in thinned) < 2:
+        yield "  an audit needs at least two classes"
+    yield ""
+
+
+def _conflict_lines(conflicts: tuple[Answer, ...], on_conflict: str) -> Iterator[str]:
+    if not conflicts:
+        return
+    what = "stay as they are" if on_conflict == "keep" else "are dropped"
+    count = plural(len({answer.id for answer in conflicts}), "sample")
+    yield f"Conflicts: {count}, which {what} (--on-conflict {on_conflict})"
+    for answer in conflicts[:SHOWN_CONFLICTS]:
+        yield f"  {answer.id}"
+        yield f"    {describe_answer(answer)}"
+    if len(conflicts) > SHOWN_CONFLICTS:
+        yield f"  and {len(conflicts) - SHOWN_CONFLICTS:,} more answers"
+    yield ""
+
+
+def _last_lines(document: Json, result: Result) -> Iterator[str]:
+    if result.conflicts_page is not None:
+        yield f"Page      {result.conflicts_page} (what annotators disagree about)"
+    if result.written is None:
+        yield f"Apply     {document['command']}"
+        return
+    if result.written:
+        yield f"Version   {result.target} (manifest.csv lists what remains, journal.csv says why)"
+    else:
+        yield f"Version   {result.target} holds just this version already: nothing was written"
+    yield f"Next      {shlex.join(document['next'])}"
