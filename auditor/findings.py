@@ -204,6 +204,18 @@ def _judged(inputs: FindingInputs) -> Iterator[Finding]:
             )
 
 
+def ask_about_label(inputs: FindingInputs, row: int) -> Finding:
+    """Return the question whether one sample's label is right, whatever its scores: asked of control samples."""
+    return _finding(
+        "mislabeled",
+        (str(inputs.embeddings.ids[row]),),
+        float(inputs.scores.label_quality[row]),
+        _why_mislabeled(inputs, row),
+        suggested_label=inputs.dataset.classes[inputs.scores.suggested[row]],
+        evidence=_evidence(inputs, row),
+    )
+
+
 def sort_into_bins(inputs: FindingInputs) -> dict[str, Bools]:
     """Sort samples (m,) into mislabeled, ambiguous and off-topic by the thresholds; the bins are disjoint."""
     bars, scores, codes = inputs.thresholds, inputs.scores, inputs.codes

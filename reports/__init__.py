@@ -8,18 +8,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reports.page import PageOptions, PageSummary, write_page
+    from reports.conflicts import write_conflicts_page
+    from reports.options import PageOptions
+    from reports.page import PageSummary, write_page, write_parts
     from reports.thumbnails import add_thumbnails
 
 _HOMES = {
-    "PageOptions": "page",
+    "PageOptions": "options",
     "PageSummary": "page",
     "add_thumbnails": "thumbnails",
+    "write_conflicts_page": "conflicts",
     "write_page": "page",
+    "write_parts": "page",
 }
 """Where each public name lives: imported when first used."""
 
-__all__ = ["PageOptions", "PageSummary", "add_thumbnails", "write_page"]
+__all__ = [
+    "PageOptions",
+    "PageSummary",
+    "add_thumbnails",
+    "write_conflicts_page",
+    "write_page",
+    "write_parts",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,33 +19,22 @@ from markupsafe import Markup
 
 from auditor.errors import UsageError
 from auditor.results import Audit
-from reports import figures, payload, selection, thumbnails, wording
+from reports import figures, payload, thumbnails, wording
+from reports.options import PageOptions
+from reports.questions import Asked, ask, share_out
 from reports.terms import TERMS
 from reports.thumbnails import PictureSet
 from reports.view import PageView, make_view
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-    "base.js", "pictures.js", "map.js", "card.js", "gallery.js", "pairs.js", "tables.js", "main.js",
+    "base.js", "pictures.js", "answers.js", "decisions.js", "files.js", "map.js", "card.js", "picker.js",
+    "gallery.js", "bulk.js", "pairs.js", "tables.js", "saving.js", "main.js",
 )  # fmt: skip
 """In the order they build on each other; together they are one module."""
 HUES = 8
 PAIR_ROWS = 200
 """Rows of the table of pairs; the others stand in audit.json."""
-
-
-@dataclass(frozen=True)
-class PageOptions:
-    """How the page is made.
-
-    limit : findings on it, shared out by kind.
-    image_root : where the originals lie: a web address, or a path relative to the page; cards link there.
-    picture_budget : bytes of all pictures together before base64.
-    """
-
-    limit: int = selection.DEFAULT_LIMIT
-    image_root: str | None = None
-    picture_budget: int = thumbnails.PICTURE_BUDGET
 
 
 @dataclass(frozen=True)
@@ -66,19 +55,27 @@ class _Script:
     module: bool
 
 
-def write_page(audit: Audit, path: str | Path, options: PageOptions = PageOptions()) -> PageSummary:
+def write_page(
+    audit: Audit, path: str | Path, options: PageOptions | None = None, asked: Asked | None = None
+) -> PageSummary:
     """Write the page of an audit as one self-contained HTML file.
 
     The same audit and options give the same bytes.
 
+    Parameters
+    ----------
+    asked : the questions of this page when it is one part of several; all that `options` ask for when None.
+
     Raises
     ------
     UsageError
-        If `options.image_root` is no web address and no relative path.
+        If `options` contradict each other, or `options.image_root` is no web address and no relative path.
     """
+    options = options or PageOptions()
     root = _checked_root(options.image_root)
-    view = make_view(audit, options.limit)
-    wanted = [sample.id for sample in view.samples] if view.has_images else []
+    asked = asked or ask(audit, options)
+    view = make_view(audit, options, asked)
+    wanted = [sample.id for sample in view.samples if sample.pictured] if view.has_images else []
     pictures = thumbnails.page_pictures(audit, wanted, options.picture_budget)
     left_out = _left_out(view, pictures)
     text = render_page(view, pictures, root, left_out)
@@ -86,7 +83,26 @@ def write_page(audit: Audit, path: str | Path, options: PageOptions = PageOption
     path = Path(path)
     path.write_bytes(data)
     return PageSummary(
-        path, len(data), view.total_findings, len(view.cards), len(pictures.pictures), tuple(left_out)
+        path,
+        len(data),
+        sum(asked.found.values()),
+        len(view.cards),
+        len(pictures.pictures),
+        tuple(left_out),
+    )
+
+
+def write_parts(
+    audit: Audit, path: Path, options: PageOptions, parts: int, overlap: float
+) -> tuple[PageSummary, ...]:
+    """Write one page for each of several annotators: report.html -> report-1-of-3.html and so on.
+
+    `overlap` is the share of the questions, in [0, 1], that all parts ask, to see whether people agree.
+    """
+    shared = share_out(ask(audit, options), parts, overlap, audit.provenance.seed)
+    return tuple(
+        write_page(audit, path.with_name(f"{path.stem}-{a.part}-of-{a.parts}{path.suffix}"), options, a)
+        for a in shared
     )
 
 
@@ -197,4 +213,4 @@ def _data_url(data: bytes) -> str:
     return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
 
 
-__all__ = ["PageOptions", "PageSummary", "write_page"]
+__all__ = ["PageOptions", "PageSummary", "write_page", "write_parts"]

@@ -18,11 +18,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from auditor.decisions import SCHEMA, decision_row
 from auditor.results import Thumbnail
 from reports import wording
 from reports.points import PointsView
+from reports.selection import MEMBERS_SHOWN
 from reports.terms import TERMS
-from reports.view import CardView, PageView, PairView
+from reports.view import CardView, PageView, PairView, ReviewView
 
 COMPRESS_FROM = 60_000
 """Characters of JSON from which on it is stored compressed; shorter stays readable in the page's source."""
@@ -69,14 +71,17 @@ def page_data(
             "path": [s.path if s.path != s.id else 0 for s in view.samples],
             "label": [s.label for s in view.samples],
             "place": [s.place for s in view.samples],
+            "digest": [s.digest or 0 for s in view.samples],
             "picture": spots,
         },
         "cards": [_card(card) for card in view.cards],
         "pairs": [_pair(pair) for pair in view.pairs],
         "typical": [[row.code, list(row.typical)] for row in view.classes],
+        "definitions": _definitions(view),
         "points": _points(view.points),
         "terms": {key: TERMS[key] for key in _SCRIPT_TERMS},
         "root": root,
+        "review": _review(view.review),
     }
     return data, texts
 
@@ -110,11 +115,29 @@ def _card(card: CardView) -> dict[str, Any]:
         "reason": card.reason,
         "score": card.score,
         "members": [list(member) for member in card.members],
-        "more": card.members_left_out,
         "suggested": card.suggested,
         "near": [[n.sample, n.similarity, n.copies] for n in card.neighbours],
         "probabilities": [list(p) for p in card.probabilities],
         "facts": [list(fact) for fact in card.facts],
+        "votes": [list(vote) for vote in card.votes],
+    }
+
+
+def _definitions(view: PageView) -> list[str]:
+    by_code = {row.code: row.description for row in view.classes}
+    return [by_code.get(code, "") for code in range(len(view.class_names))]
+
+
+def _review(review: ReviewView) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "report": review.report_id,
+        "fingerprint": review.fingerprint,
+        "page": review.page_id,
+        "blind": review.blind,
+        "annotator": review.annotator,
+        "decisions": [decision_row(d) for d in review.decisions],
+        "membersShown": MEMBERS_SHOWN,
     }
 
 

@@ -1,7 +1,7 @@
 """The map's points as whole numbers: 0 to 65,535 on both axes, one scale for both, so that shapes stay true.
 
 plain     unflagged samples: all, or above `DRAWN_LIMIT` a sample of them that is fair to every class
-flagged   every flagged sample, never left out; `cards` says which cards of the page ask about it
+flagged   every flagged sample, never left out, and what else the page asks about; `cards` says on which cards
 density   (h, w) uint8 picture of all points, only where the plain points are a sample
 """
 
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Ids
-from auditor.results import Audit, Finding
+from auditor.results import Audit
+from reports.questions import Question
 
 DRAWN_LIMIT = 50_000
 """More WebGL points than this make every gesture slow."""
@@ -44,16 +45,16 @@ class PointsView:
     left_out: str
 
 
-def points_view(audit: Audit, shown: Sequence[Finding]) -> PointsView:
+def points_view(audit: Audit, questions: Sequence[Question]) -> PointsView:
     """Return the points of the map, the flagged ones apart."""
     ids, codes = audit.map.ids, audit.dataset.codes_of(audit.map.ids).astype(np.uint16)
     x, y, width, height = _on_grid(audit.map.positions)
-    flagged_ids = {i for finding in audit.findings for i in finding.ids}
+    flagged_ids = {i for f in audit.findings for i in f.ids} | {i for q in questions for i in q.ids}
     flagged = np.array([i in flagged_ids for i in ids], dtype=bool)
     plain = _fair_sample(np.flatnonzero(~flagged), codes, DRAWN_LIMIT)
     asked: dict[str, list[int]] = {}
-    for number, finding in enumerate(shown):
-        for i in finding.ids:
+    for number, question in enumerate(questions):
+        for i in question.ids:
             asked.setdefault(i, []).append(number)
     sampled = len(plain) < int((~flagged).sum())
     return PointsView(

@@ -11,20 +11,22 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from auditor.arrays import Floats, Ints
-from auditor.results import Audit, ClassPair, Finding
+from auditor.decisions import LABEL_CHECK
+from auditor.results import Audit, ClassPair, Evidence, Finding
+from reports.options import DEFAULT_LIMIT
 
-DEFAULT_LIMIT = 2000
 PAGE_ORDER: tuple[str, ...] = (
-    "mislabeled",
     "conflicting_duplicate",
-    "ambiguous",
     "leak",
+    "mislabeled",
+    "ambiguous",
+    LABEL_CHECK,
     "off_topic",
     "low_quality",
     "duplicate",
     "unreadable",
 )
-"""Kinds as the page asks about them: the headline's first, files without a picture last."""
+"""Kinds as the page asks about them: certain errors first, files without a picture last."""
 NEIGHBOURS_SHOWN = 5
 MEMBERS_SHOWN = 12
 TYPICAL_SHOWN = 6
@@ -72,11 +74,11 @@ def group_index(audit: Audit) -> dict[str, int]:
     return dict(zip(audit.duplicates.ids.tolist(), audit.duplicates.group.tolist(), strict=True))
 
 
-def distinct_neighbours(finding: Finding, group_of: Mapping[str, int]) -> tuple[tuple[str, float], ...]:
+def distinct_neighbours(evidence: Evidence, group_of: Mapping[str, int]) -> tuple[tuple[str, float], ...]:
     """Return the nearest samples as (id, similarity); of several copies only the nearest."""
     seen: set[int] = set()
     kept: list[tuple[str, float]] = []
-    for sample_id, _, similarity in finding.evidence.neighbours:
+    for sample_id, _, similarity in evidence.neighbours:
         group = group_of.get(sample_id, -1)
         if group in seen:
             continue

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -20,8 +20,10 @@ from typing import TypeVar
 import numpy as np
 
 from auditor.arrays import Progress, no_progress, rows_of
+from auditor.errors import DataError
 from auditor.results import Audit, Thumbnail
 from reports import selection
+from reports.options import DEFAULT_LIMIT, PICTURE_BUDGET
 
 FLAGGED_SIDE_MAX, FLAGGED_SIDE_MIN = 384, 160
 NEIGHBOUR_SIDE, EXAMPLE_SIDE = 64, 96
@@ -31,8 +33,6 @@ MANY_FINDINGS = 2000
 """From here on flagged pictures have their smallest planned side."""
 FEW_FINDINGS = 300
 """Up to here they have their largest."""
-PICTURE_BUDGET = 13_000_000
-"""Bytes of all pictures before base64: 20 MB of page less script, map and texts."""
 SIDE_FLOOR = 24
 """No picture is made smaller than this, whatever the budget."""
 SHRINK_ROUNDS = 6
@@ -49,7 +49,7 @@ class PictureSet:
     shrunk: float
 
 
-def planned_sides(audit: Audit, limit: int = selection.DEFAULT_LIMIT) -> dict[str, int]:
+def planned_sides(audit: Audit, limit: int = DEFAULT_LIMIT) -> dict[str, int]:
     """Return the longer side in pixels of every picture the page shows, by sample id."""
     shown = selection.choose_findings(audit.findings, limit)
     sides: dict[str, int] = {}
@@ -62,7 +62,7 @@ def planned_sides(audit: Audit, limit: int = selection.DEFAULT_LIMIT) -> dict[st
     want(members, _flagged_side(len(members)))
     group_of = selection.group_index(audit)
     for finding in shown:
-        want((i for i, _ in selection.distinct_neighbours(finding, group_of)), NEIGHBOUR_SIDE)
+        want((i for i, _ in selection.distinct_neighbours(finding.evidence, group_of)), NEIGHBOUR_SIDE)
     for ids in selection.typical_ids(audit):
         want(ids, EXAMPLE_SIDE)
     confusions = selection.Confusions(audit)
@@ -72,9 +72,7 @@ def planned_sides(audit: Audit, limit: int = selection.DEFAULT_LIMIT) -> dict[st
     return sides
 
 
-def add_thumbnails(
-    audit: Audit, limit: int = selection.DEFAULT_LIMIT, progress: Progress = no_progress
-) -> Audit:
+def add_thumbnails(audit: Audit, limit: int = DEFAULT_LIMIT, progress: Progress = no_progress) -> Audit:
     """Return the audit with the pictures its page needs, decoded from the original files.
 
     Files that do not open (any more) get none; the page shows a placeholder. Sides shrink until the
@@ -92,6 +90,32 @@ def add_thumbnails(
     made = _in_threads(make, list(sides), lambda done, total: progress("thumbnails", done, total))
     pictures = {i: t for i, t in zip(sides, made, strict=True) if t is not None}
     return replace(audit, thumbnails=fit_budget(pictures)[0])
+
+
+def add_control_pictures(audit: Audit, controls: Sequence[str]) -> Audit:
+    """Return the audit with the pictures of control samples too, decoded from the original files.
+
+    They have the size of flagged pictures, or size would tell them apart.
+
+    Raises
+    ------
+    DataError
+        If an original file is not there: a control without a picture could not be judged.
+    """
+    if not audit.dataset.has_images:
+        return audit
+    flagged = [t for f in audit.findings for i in f.ids if (t := audit.thumbnails.get(i))]
+    side = max((max(t.width, t.height) for t in flagged), default=FLAGGED_SIDE_MAX)
+    rows = dict(zip(controls, rows_of(audit.dataset.ids, list(controls)).tolist(), strict=True))
+    made = _in_threads(lambda i: _encode_original(audit, rows[i], side), list(controls))
+    missing = [i for i, picture in zip(controls, made, strict=True) if picture is None]
+    if missing:
+        raise DataError(
+            f"Control samples are drawn from the dataset, and {missing[0]!r} does not open under "
+            f"{str(audit.dataset.root)!r}: make this page where the pictures lie."
+        )
+    pictures = {i: p for i, p in zip(controls, made, strict=True) if p is not None}
+    return replace(audit, thumbnails={**audit.thumbnails, **pictures})
 
 
 def page_pictures(audit: Audit, wanted: Iterable[str], budget: int = PICTURE_BUDGET) -> PictureSet:

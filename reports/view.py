@@ -16,26 +16,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from auditor.results import Audit, ClassPair, Finding
+from auditor.decisions import Decision, DecisionFile, newest
+from auditor.results import Audit, ClassPair
 from reports import selection, wording
+from reports.options import PageOptions
 from reports.overview import ClassView, ConfusionView, PlanView, class_views, confusion_view, plan_view
 from reports.points import PointsView, points_view
 from reports.provenance import ProvenanceView, provenance_view
+from reports.questions import Asked, Question, ask, part_sentence
 
 
 @dataclass(frozen=True)
 class SampleView:
-    """One sample that the page names; `label` is a class code."""
+    """One sample that the page names; `label` is a class code, `digest` "" where nothing is asked."""
 
     id: str
     path: str
     label: int
     place: str
+    digest: str
+    pictured: bool
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,10 @@ class NeighbourView:
 
 @dataclass(frozen=True)
 class CardView:
-    """One question to the annotator; `suggested` is a class code or -1."""
+    """One question to the annotator; `suggested` is a class code or -1.
+
+    `members` are all samples it is about, the first `selection.MEMBERS_SHOWN` with their pictures.
+    """
 
     finding_id: str
     kind: str
@@ -58,11 +66,11 @@ class CardView:
     reason: str
     score: float
     members: tuple[tuple[int, str], ...]
-    members_left_out: int
     suggested: int
     neighbours: tuple[NeighbourView, ...]
     probabilities: tuple[tuple[int, float], ...]
     facts: tuple[tuple[str, float], ...]
+    votes: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,22 @@ class PairView:
 
 
 @dataclass(frozen=True)
+class ReviewView:
+    """What decisions on this page belong to, and those that it starts with.
+
+    `page_id` tells this page from others of the same audit; `annotator` is "" when the decisions come from
+    several people or there are none.
+    """
+
+    report_id: str
+    fingerprint: str
+    page_id: str
+    blind: bool
+    annotator: str
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True)
 class PageView:
     """All that one page shows; see the module docstring."""
 
@@ -102,7 +126,7 @@ class PageView:
     rest: str
     class_names: tuple[str, ...]
     has_images: bool
-    total_findings: int
+    about: tuple[str, ...]
     not_shown: str
     kinds: tuple[KindView, ...]
     cards: tuple[CardView, ...]
@@ -113,6 +137,7 @@ class PageView:
     confusion: ConfusionView
     plan: PlanView
     explained: ProvenanceView
+    review: ReviewView
 
 
 class _Samples:
@@ -123,6 +148,7 @@ class _Samples:
         self._index = pd.Index(table["id"])
         self._path, self._label = table["path"].to_numpy(), audit.dataset.codes
         self._split, self._domain = table["split"].to_numpy(), table["domain"].to_numpy()
+        self._digest = audit.facts.digest
         self._number: dict[str, int] = {}
         self.views: list[SampleView] = []
         groups = audit.duplicates.group
@@ -130,14 +156,25 @@ class _Samples:
         self.group_of = selection.group_index(audit)
         self._size = sizes.tolist()
 
-    def add(self, sample_id: str) -> int:
+    def add(self, sample_id: str, pictured: bool = True) -> int:
         """Return the number of this sample on the page."""
         if sample_id not in self._number:
             row = int(self._index.get_loc(sample_id))
             place = " ".join(p for p in (self._domain[row], self._split[row]) if p)
             self._number[sample_id] = len(self.views)
-            self.views.append(SampleView(sample_id, str(self._path[row]), int(self._label[row]), place))
-        return self._number[sample_id]
+            view = SampleView(sample_id, str(self._path[row]), int(self._label[row]), place, "", pictured)
+            self.views.append(view)
+        number = self._number[sample_id]
+        if pictured and not self.views[number].pictured:
+            self.views[number] = replace(self.views[number], pictured=True)
+        return number
+
+    def member(self, sample_id: str, pictured: bool) -> int:
+        """Return the number of a sample that is decided about: it is named with its digest."""
+        number = self.add(sample_id, pictured)
+        digest = str(self._digest[int(self._index.get_loc(sample_id))])
+        self.views[number] = replace(self.views[number], digest=digest)
+        return number
 
     def copies(self, sample_id: str) -> int:
         """Return how many copies of this sample there are, itself included."""
@@ -145,39 +182,92 @@ class _Samples:
         return 1 if group < 0 else int(self._size[group])
 
 
-def make_view(audit: Audit, limit: int = selection.DEFAULT_LIMIT) -> PageView:
+def make_view(audit: Audit, options: PageOptions | None = None, asked: Asked | None = None) -> PageView:
     """Return everything that the page of this audit says.
 
     Parameters
     ----------
-    limit : findings on the page, shared out by kind; the rest is counted and said.
+    asked : the questions of this page when it is one part of several; all that `options` ask for when None.
     """
+    options = options or PageOptions()
+    asked = asked or ask(audit, options)
     dataset, samples = audit.dataset, _Samples(audit)
     code_of = {name: code for code, name in enumerate(dataset.classes)}
-    counts = selection.count_kinds(audit.findings)
-    shown = selection.choose_findings(audit.findings, limit)
-    cards = tuple(_card(finding, samples, code_of) for finding in shown)
+    cards = tuple(_card(q, samples, code_of, options.votes) for q in asked.questions)
     pairs = _pair_views(audit, samples, code_of)
     typical = [tuple(samples.add(i) for i in ids) for ids in selection.typical_ids(audit)]
+    headline, rest = _headline(audit, asked, options)
     return PageView(
         name=dataset.name,
         facts=_facts(audit),
-        headline=wording.headline(counts, len(dataset)),
-        rest=wording.rest_sentence(counts),
+        headline=headline,
+        rest=rest,
         class_names=dataset.classes,
         has_images=dataset.has_images,
-        total_findings=len(audit.findings),
-        not_shown=_not_shown(len(audit.findings), len(shown)),
-        kinds=_kind_views(counts, shown),
+        about=_about(asked, options),
+        not_shown=_not_shown(asked),
+        kinds=_kind_views(asked),
         cards=cards,
         samples=tuple(samples.views),
-        points=points_view(audit, shown),
+        points=points_view(audit, asked.questions),
         pairs=pairs,
         classes=class_views(audit, typical),
         confusion=confusion_view(audit.separation.confusion, dataset.classes),
         plan=plan_view(audit.review_plan),
         explained=provenance_view(audit),
+        review=_review_view(audit, asked, options),
     )
+
+
+def _headline(audit: Audit, asked: Asked, options: PageOptions) -> tuple[str, str]:
+    if options.only is not None:
+        return wording.conflict_headline(len(asked.questions))
+    counts = selection.count_kinds(audit.findings)
+    return wording.headline(counts, len(audit.dataset)), wording.rest_sentence(counts)
+
+
+def _about(asked: Asked, options: PageOptions) -> tuple[str, ...]:
+    """Return what an annotator should know about this very page."""
+    lines = [part_sentence(asked)]
+    if options.controls and options.blind:
+        count = wording.plural(len(options.controls), "picture", "pictures")
+        be = "is" if len(options.controls) == 1 else "are"
+        lines.append(f"{count} drawn at random {be} mixed in, to tell how many labels are wrong in all.")
+    return tuple(line for line in lines if line)
+
+
+def _not_shown(asked: Asked) -> str:
+    total = sum(asked.found.values())
+    if len(asked.questions) == total:
+        return ""
+    return (
+        f"{wording.number(len(asked.questions))} of {wording.plural(total, 'finding', 'findings')} are shown "
+        f"here, the worst of each kind; all of them stand in findings.csv."
+    )
+
+
+def _review_view(audit: Audit, asked: Asked, options: PageOptions) -> ReviewView:
+    made = audit.provenance
+    parts = [made.report_id, f"{asked.part}/{asked.parts}", options.blind, len(asked.questions)]
+    names = {file.annotator for file in options.decisions}
+    return ReviewView(
+        report_id=made.report_id,
+        fingerprint=made.fingerprint,
+        page_id=" ".join(map(str, parts)),
+        blind=options.blind,
+        annotator=names.pop() if len(names) == 1 else "",
+        decisions=latest(options.decisions),
+    )
+
+
+def latest(files: Sequence[DecisionFile]) -> tuple[Decision, ...]:
+    """Return the latest decision about each (sample, kind), whoever made it."""
+    kept: dict[tuple[str, str], Decision] = {}
+    for _, d in newest(files):
+        earlier = kept.get((d.id, d.kind))
+        if earlier is None or d.time >= earlier.time:
+            kept[(d.id, d.kind)] = d
+    return tuple(kept.values())
 
 
 def _facts(audit: Audit) -> tuple[str, ...]:
@@ -192,51 +282,42 @@ def _facts(audit: Audit) -> tuple[str, ...]:
     return tuple(facts)
 
 
-def _not_shown(total: int, shown: int) -> str:
-    if shown == total:
-        return ""
-    return (
-        f"{wording.number(shown)} of {wording.plural(total, 'finding', 'findings')} are shown here, "
-        f"the worst of each kind; all of them stand in findings.csv."
+def _kind_views(asked: Asked) -> tuple[KindView, ...]:
+    here = Counter(question.kind for question in asked.questions)
+    return tuple(KindView(kind, wording.KIND_NAMES[kind], n, here[kind]) for kind, n in asked.found.items())
+
+
+def _card(
+    asked: Question,
+    samples: _Samples,
+    code_of: Mapping[str, int],
+    votes: Mapping[str, tuple[tuple[str, str], ...]],
+) -> CardView:
+    ties, evidence = dict(asked.evidence.members), asked.evidence
+    members = tuple(
+        (samples.member(i, n < selection.MEMBERS_SHOWN), ties.get(i, "")) for n, i in enumerate(asked.ids)
     )
-
-
-def _kind_views(counts: Mapping[str, int], shown: Sequence[Finding]) -> tuple[KindView, ...]:
-    here = Counter(finding.kind for finding in shown)
-    return tuple(KindView(kind, wording.KIND_NAMES[kind], n, here[kind]) for kind, n in counts.items())
-
-
-def _card(finding: Finding, samples: _Samples, code_of: Mapping[str, int]) -> CardView:
-    ties = dict(finding.evidence.members)
-    members = tuple((samples.add(i), ties.get(i, "")) for i in finding.ids[: selection.MEMBERS_SHOWN])
     views = [samples.views[number] for number, _ in members]
     names = tuple(code_of)
     labels = list(dict.fromkeys(names[view.label] for view in views))
     places = list(dict.fromkeys(view.place for view in views if view.place))
     identical = "nearly identical" not in ties.values()
-    facts = tuple((name, round(float(value), 3)) for name, value in finding.evidence.facts.items())
     return CardView(
-        finding_id=finding.finding_id,
-        kind=finding.kind,
-        rank=finding.rank,
-        question=wording.question(finding.kind, labels, finding.suggested_label, places, identical),
-        reason=finding.reason,
-        score=round(finding.score, 3),
+        finding_id=asked.question_id,
+        kind=asked.kind,
+        rank=asked.rank,
+        question=wording.question(asked.kind, labels, asked.suggested_label, places, identical),
+        reason=asked.reason,
+        score=round(asked.score, 3),
         members=members,
-        members_left_out=len(finding.ids) - len(members),
-        suggested=code_of.get(finding.suggested_label, -1),
-        neighbours=_neighbours(finding, samples),
-        probabilities=tuple(
-            (code_of[name], round(float(p), 3)) for name, p in finding.evidence.probabilities
+        suggested=code_of.get(asked.suggested_label, -1),
+        neighbours=tuple(
+            NeighbourView(samples.add(i), round(float(similarity), 3), samples.copies(i))
+            for i, similarity in selection.distinct_neighbours(evidence, samples.group_of)
         ),
-        facts=facts,
-    )
-
-
-def _neighbours(finding: Finding, samples: _Samples) -> tuple[NeighbourView, ...]:
-    return tuple(
-        NeighbourView(samples.add(i), round(float(similarity), 3), samples.copies(i))
-        for i, similarity in selection.distinct_neighbours(finding, samples.group_of)
+        probabilities=tuple((code_of[name], round(float(p), 3)) for name, p in evidence.probabilities),
+        facts=tuple((name, round(float(value), 3)) for name, value in evidence.facts.items()),
+        votes=votes.get(asked.question_id, ()),
     )
 
 

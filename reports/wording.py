@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
+from auditor.decisions import LABEL_CHECK
 from auditor.results import ClassPair
 
 KIND_NAMES: Mapping[str, str] = {
@@ -14,6 +15,7 @@ KIND_NAMES: Mapping[str, str] = {
     "leak": "In two places",
     "mislabeled": "Wrong label",
     "ambiguous": "Ambiguous",
+    LABEL_CHECK: "Label to check",
     "off_topic": "Off-topic",
     "low_quality": "Poor picture",
     "duplicate": "Copies",
@@ -34,6 +36,7 @@ _IN_SENTENCE: Mapping[str, tuple[str, str]] = {
 _SCORE_NAMES: Mapping[str, str] = {
     "mislabeled": "label quality",
     "ambiguous": "clarity",
+    LABEL_CHECK: "label quality",
     "off_topic": "typicality",
     "low_quality": "picture quality",
 }
@@ -117,6 +120,16 @@ def rest_sentence(counts: Mapping[str, int]) -> str:
     return f"{lead}: {_joined(parts)}."
 
 
+def conflict_headline(conflicts: int) -> tuple[str, str]:
+    """Return both sentences of a page that holds only what annotators disagree about."""
+    if not conflicts:
+        return "The annotators disagree about nothing.", ""
+    return (
+        f"The annotators disagree about {plural(conflicts, 'question', 'questions')}.",
+        "Each one says who answered what; your answer is one more vote.",
+    )
+
+
 def naming(name: str) -> str:
     """Return a class name as it stands in a question: "a tulip", or the bare name in quotes."""
     if re.fullmatch(r"[a-z]{2,}(?:[ -][a-z]+)*", name) and len(name) <= 40 and not name.endswith("s"):
@@ -134,7 +147,7 @@ def question(kind: str, labels: Sequence[str], suggested: str, places: Sequence[
     identical : all members have the same pixels.
     """
     picture = "same picture" if identical else "nearly the same picture"
-    if kind == "mislabeled":
+    if kind in ("mislabeled", LABEL_CHECK):
         return f"Is this {naming(labels[0])}?"
     if kind == "ambiguous" and suggested:
         return f"{isolate(labels[0])} or {isolate(suggested)}?"

@@ -39,8 +39,16 @@ function term(word, key) {
   return make("span", { class: "term", tabindex: "0" }, word, make("span", { class: "tip", role: "tooltip" }, data.terms[key]));
 }
 
-// What is chosen. kind "" = all; pair, code -1 = none; picked null = no area on the map, else a set of card numbers.
-const state = { kind: "", pair: -1, code: -1, picked: null, card: cards.length ? 0 : -1, area: 0 };
+// What is chosen. kind "" = all; pair, code -1 = none; picked null = no area on the map, else a set of card numbers;
+// todo = open questions only; order is a key of `orders`.
+const state = { kind: "", pair: -1, code: -1, picked: null, todo: false, order: "alike", revealed: -1, card: cards.length ? 0 : -1, area: 0 };
+
+// Card numbers in the page's order, similar questions together, and the most suspect of each kind first.
+const kindPlace = new Map(kinds.map((kind, place) => [kind[0], place]));
+const orders = {
+  alike: [...cards.keys()],
+  suspect: [...cards.keys()].sort((a, b) => kindPlace.get(cards[a].kind) - kindPlace.get(cards[b].kind) || cards[a].rank - cards[b].rank || a - b),
+};
 const listeners = [];
 
 // Parts register here and redraw themselves when the state changes.
@@ -54,33 +62,34 @@ function change(changes) {
   for (const listener of listeners) listener(before);
 }
 
-// Classes a card is about: the labels of its members and the suggestion.
-const classesOf = cards.map((card) => {
-  const codes = new Set(card.members.map(([sample]) => samples.label[sample]));
-  if (card.suggested >= 0) codes.add(card.suggested);
-  return codes;
-});
+const labelsOf = cards.map((card) => new Set(card.members.map(([sample]) => samples.label[sample])));
 
-const BETWEEN_TWO = new Set(["mislabeled", "ambiguous", "conflicting_duplicate"]);
+// Classes a card is about: the labels of its members and, unless it is hidden, the suggestion.
+function classesOf(number) {
+  const { suggested } = cards[number];
+  return suggested >= 0 && !isHidden(number) ? new Set([...labelsOf[number], suggested]) : labelsOf[number];
+}
 
-// The findings that the audit counts as flagged between two classes.
+const BETWEEN_TWO = new Set(["mislabeled", "ambiguous", "conflicting_duplicate", "label_check"]);
+
+// The findings that the audit counts as flagged between two classes; a hidden one belongs to its label alone.
 function isBetween(number, pair) {
-  return BETWEEN_TWO.has(cards[number].kind) && classesOf[number].has(pair.a) && classesOf[number].has(pair.b);
+  if (!BETWEEN_TWO.has(cards[number].kind)) return false;
+  const codes = classesOf(number);
+  return isHidden(number) ? codes.has(pair.a) || codes.has(pair.b) : codes.has(pair.a) && codes.has(pair.b);
 }
 
 function visibleCards(except = "") {
   const pair = state.pair >= 0 ? pairs[state.pair] : null;
-  const list = [];
-  for (let number = 0; number < cards.length; number++) {
-    if (state.kind && except !== "kind" && cards[number].kind !== state.kind) continue;
-    if (pair && !isBetween(number, pair)) continue;
-    if (state.code >= 0 && !classesOf[number].has(state.code)) continue;
-    if (state.picked && !state.picked.has(number)) continue;
-    list.push(number);
-  }
-  return list;
+  return orders[state.order].filter((number) =>
+    (!state.kind || except === "kind" || cards[number].kind === state.kind)
+    && (!pair || isBetween(number, pair))
+    && (state.code < 0 || classesOf(number).has(state.code))
+    && (!state.picked || state.picked.has(number))
+    && (!state.todo || number === state.card || !isDecided(number)));
 }
 
+// Whether what is shown is a choice that the map should tell from the rest.
 const filtered = () => state.kind !== "" || state.pair >= 0 || state.code >= 0 || state.picked !== null;
 
 // Which hue each class has now: one number for each code, -1 = grey. A chosen pair or class stands alone.
@@ -96,7 +105,7 @@ function currentHues() {
 // With more classes than hues the map shows those of the question: the given label, then the suggestion.
 function cardHues() {
   const hues = new Array(classes.length).fill(-1);
-  [...classesOf[state.card]].slice(0, 8).forEach((code, place) => { hues[code] = place; });
+  [...classesOf(state.card)].slice(0, 8).forEach((code, place) => { hues[code] = place; });
   return hues;
 }
 

@@ -1,4 +1,4 @@
-// The question: picture, labels, reason, most alike samples, and a place for the answers.
+// The question: picture, labels, reason, most alike samples, and the answers.
 
 const cardElement = byId("card");
 
@@ -21,22 +21,25 @@ function onePicture(card) {
   return make("figure", { class: "big", style: `--tall:${Math.round(Math.max(120, tall))}px` }, frame(sample, ROOM.big, { now: true }));
 }
 
-function allPictures(card) {
-  const figures = card.members.map(([sample, tie]) => {
+function allPictures(card, answers) {
+  const shown = card.members.slice(0, data.review.membersShown);
+  const figures = shown.map(([sample, tie], i) => {
     const place = samples.place[sample];
+    const own = answers.find((one) => one.under === i);
     return make("figure", {}, withPictures ? frame(sample, ROOM.member, { now: true }) : "", make("figcaption", {},
       make("b", {}, labelled(samples.label[sample])),
       place ? make("span", { class: "soft" }, " in ", make("bdi", {}, place)) : "",
       tie === "nearly identical" ? make("span", { class: "soft" }, ", nearly identical") : "",
-      make("div", {}, original(sample))));
+      make("div", {}, original(sample))),
+      own ? answerButton(own) : "");
   });
-  if (card.more) figures.push(make("p", { class: "soft" }, `and ${count(card.more)} more`));
+  if (card.members.length > shown.length) figures.push(make("p", { class: "soft" }, `and ${count(card.members.length - shown.length)} more`));
   return make("div", { class: "big group" }, ...figures);
 }
 
-function labelList(card) {
+function labelList(card, hidden) {
   const rows = [make("dt", {}, "Labelled"), make("dd", {}, labelled(samples.label[card.members[0][0]], "clamp"))];
-  if (card.suggested >= 0) {
+  if (card.suggested >= 0 && !hidden) {
     rows.push(make("dt", {}, card.kind === "ambiguous" ? "Or" : "Looks like"), make("dd", { "data-test": "suggested" }, labelled(card.suggested, "clamp")));
   }
   return make("dl", { class: "labels" }, ...rows);
@@ -72,32 +75,128 @@ function alike(card) {
     make("p", { class: "small soft" }, "Most alike, by ", term("similarity", "similarity")), make("ul", {}, ...items));
 }
 
+function answerButton(one) {
+  const number = state.card;
+  const entry = decided.get(number);
+  const chosen = Boolean(entry && one.rows && sameRows(one.rows(cards[number]), entry.rows));
+  return make("button", { type: "button", class: "answer", "data-key": one.key, "aria-pressed": one.rows ? String(chosen) : null, "aria-keyshortcuts": one.key || null, onclick: () => give(one) },
+    make("span", { class: "answer-words" }, ...one.words), one.key ? make("kbd", {}, one.key) : "");
+}
+
+function answerRow(answers) {
+  const number = state.card;
+  const buttons = answers.filter((one) => one.under === undefined).map(answerButton);
+  const text = notes.get(number) ?? decided.get(number)?.note ?? "";
+  const note = make("input", { type: "text", class: "note", placeholder: "Add a note", "aria-label": "Note on this question", autocomplete: "off" });
+  note.value = text;
+  note.addEventListener("input", () => setNote(number, note.value));
+  return make("div", { class: "answers", "data-slot": "answers" }, make("div", { class: "answer-row", role: "group", "aria-label": "Answers" }, ...buttons, note));
+}
+
+// On a blind page, once the first answer is given and the audit thinks otherwise.
+function revealLine(number) {
+  const entry = decided.get(number);
+  if (!entry?.first || state.revealed !== number) return "";
+  return make("p", { class: "reveal", "data-test": "reveal" }, "Your answer is kept. Here is what the audit found: answer again if it changes your mind, or go on with ", make("kbd", {}, "Enter"), ".");
+}
+
+function voteList(card) {
+  if (!card.votes.length) return "";
+  return make("ul", { class: "votes", "data-test": "votes" }, ...card.votes.map(([who, said]) => make("li", {}, make("bdi", {}, who), ": ", make("bdi", {}, said))));
+}
+
+function wordsOf(card, hidden, group) {
+  if (hidden) return make("div", { class: "card-words" }, labelList(card, true), make("p", { class: "why soft" }, "Answer from the picture alone; what the audit thinks is shown afterwards."), definition(card));
+  return make("div", { class: "card-words" }, group && card.suggested < 0 ? "" : labelList(card, false),
+    voteList(card), make("p", { class: "why" }, card.reason), modelLine(card), alike(card), definition(card),
+    group ? "" : make("p", { class: "file" }, original(card.members[0][0])));
+}
+
+// The lines of classes.csv for the classes in question.
+function definition(card) {
+  const codes = LABEL_KINDS.has(card.kind) || card.kind === "conflicting_duplicate" ? [...classesOf(cards.indexOf(card))] : [];
+  const lines = codes.filter((code) => data.definitions[code]).map((code) => make("p", {}, make("b", {}, inline(classes[code])), ` ${data.definitions[code]}`));
+  return lines.length ? make("div", { class: "definitions small soft" }, ...lines) : "";
+}
+
+function showNothing() {
+  const words = !cards.length ? "Nothing was found that needs a decision." : "No question fits this choice.";
+  cardElement.replaceChildren(make("p", { class: "nothing" }, words));
+  delete cardElement.dataset.finding;
+}
+
 function showCard() {
   const list = visibleCards();
-  if (!list.length) {
-    const words = cards.length ? "No finding fits this choice." : "Nothing was found that needs a decision.";
-    cardElement.replaceChildren(make("p", { class: "nothing" }, words));
-    return;
-  }
+  if (!list.length) return showNothing();
   const card = cards[state.card];
-  const kind = kindByName.get(card.kind).name;
+  const hidden = isHidden(state.card);
+  const answers = answersOf(state.card);
   const group = card.members.length > 1;
-  const words = make("div", { class: "card-words" }, group && card.suggested < 0 ? "" : labelList(card),
-    make("p", { class: "why" }, card.reason), modelLine(card), alike(card),
-    group ? "" : make("p", { class: "file" }, original(card.members[0][0])),
-    make("div", { class: "answers", "data-slot": "answers" }));
-  const picture = group ? allPictures(card) : hasPicture(card.members[0][0]) ? onePicture(card) : "";
+  const words = wordsOf(card, hidden, group);
+  const picture = group ? allPictures(card, answers) : hasPicture(card.members[0][0]) ? onePicture(card) : "";
   const body = make("div", { class: picture ? "card-body" : "card-body plain" }, picture, words);
   if (group) words.style.gridColumn = "1 / -1";
+  const place = `${count(list.indexOf(state.card) + 1)} of ${count(list.length)} · ${kindByName.get(card.kind).name}`;
   cardElement.replaceChildren(
-    make("div", { class: "card-head" }, make("h2", { "data-test": "question", title: card.question }, card.question),
-      make("span", { class: "card-place" }, `${count(list.indexOf(state.card) + 1)} of ${count(list.length)} · ${kind}`)),
-    body);
+    make("div", { class: "card-head" }, make("h2", { id: "question", "data-test": "question", title: card.question }, card.question), make("span", { class: "card-place" }, place)),
+    body, revealLine(state.card), answerRow(answers));
   cardElement.dataset.finding = card.finding;
-  byId("say").textContent = `${card.question} ${card.reason}`;
+  cardElement.toggleAttribute("data-decided", isDecided(state.card));
+  byId("say").textContent = hidden ? card.question : `${card.question} ${card.reason}`;
+}
+
+// Give an answer to the card in sight and go on to the next open one.
+function give(one) {
+  if (one.opens === "picker") return openPicker((code) => settle(relabelTo(code)));
+  return settle(one.rows);
+}
+
+function settle(rowsOf) {
+  const number = state.card;
+  const blind = isHidden(number);
+  decide([number], rowsOf);
+  if (blind && disagrees(number)) {
+    state.revealed = number;
+    showCard();
+    return cardElement.focus({ preventScroll: true });
+  }
+  return goOn();
+}
+
+// Whether the audit's most probable class is another one than the annotator's; dropped ones are not discussed.
+function disagrees(number) {
+  const card = cards[number];
+  const [decision, code] = decided.get(number).rows[0];
+  if (decision === "drop" || !card.probabilities.length) return false;
+  return decision === "unsure" || (decision === "keep" ? given(card) : code) !== card.probabilities[0][0];
+}
+
+// The next open question after this one in what is shown, else the first open one.
+function nextOpen() {
+  const list = visibleCards();
+  const place = list.indexOf(state.card);
+  return [...list.slice(place + 1), ...list.slice(0, place)].find((number) => !isDecided(number));
+}
+
+function goOn(move = true) {
+  state.revealed = -1;
+  const next = move ? nextOpen() : undefined;
+  if (next !== undefined) return showAndFocus(next);
+  showCard();
+  if (move) tell(decided.size === cards.length ? "All questions are decided. Save your decisions and send the file back." : "Every question shown here is decided.");
+  return cardElement.focus({ preventScroll: true });
+}
+
+// Show a card, also when a filter hides it, and put the focus on it.
+function showAndFocus(number) {
+  const away = !visibleCards().includes(number);
+  change(away ? { kind: "", pair: -1, code: -1, picked: null, area: 0, card: number } : { card: number });
+  showCard();
+  cardElement.focus({ preventScroll: true });
+  if (cardElement.getBoundingClientRect().top < 0) cardElement.scrollIntoView({ block: "start" });
 }
 
 onChange((before) => {
   const same = before.card === state.card && cardElement.dataset.finding;
-  if (!same || before.pair !== state.pair || before.code !== state.code || before.kind !== state.kind || before.picked !== state.picked) showCard();
+  if (!same || ["pair", "code", "kind", "picked", "todo", "order"].some((name) => before[name] !== state[name])) showCard();
 });

@@ -26,15 +26,18 @@ function drawChips() {
 }
 
 function statusLine() {
-  const line = byId("status");
-  if (!filtered()) return line.replaceChildren(cards.length ? "The most suspect first in each kind. Arrow keys move." : "");
   const parts = [];
   if (state.pair >= 0) parts.push(inline(classes[pairs[state.pair].a]), " and ", inline(classes[pairs[state.pair].b]));
   if (state.code >= 0) parts.push(parts.length ? ", " : "", inline(classes[state.code]));
   if (state.picked) parts.push(parts.length ? ", " : "", `${count(state.area)} ${state.area === 1 ? "point" : "points"} on the map`);
   if (state.kind) parts.push(parts.length ? ", " : "", kindByName.get(state.kind).name.toLowerCase());
-  return line.replaceChildren(make("span", {}, ...parts, `: ${count(visibleCards().length)} of ${count(cards.length)} findings`),
-    make("button", { type: "button", onclick: clearAll }, "Show all"));
+  const list = visibleCards();
+  const words = filtered() ? make("span", {}, ...parts, `: ${count(list.length)} of ${count(cards.length)}`) : "";
+  byId("status").replaceChildren(words, filtered() ? make("button", { type: "button", onclick: clearAll }, "Show all") : "");
+  const open = list.filter((number) => !isDecided(number)).length;
+  byId("bulk-open").hidden = !filtered() || open < 2;
+  byId("bulk-open").textContent = `Decide these ${count(open)} at once`;
+  byId("view-line").hidden = !cards.length;
 }
 
 function clearAll() {
@@ -46,16 +49,32 @@ function tile(number, now) {
   const sample = card.members[0][0];
   const labels = [...new Set(card.members.map(([member]) => samples.label[member]))];
   const from = make("span", {}, dot(labels[0]), make("bdi", {}, labels.map((code) => classes[code]).join(", ")));
-  const note = card.suggested >= 0 ? make("span", { class: "to" }, "→ ", make("bdi", {}, classes[card.suggested]))
-    : make("span", { class: "to" }, kindByName.get(card.kind).name);
   const id = withPictures ? "" : make("bdi", { class: "id" }, samples.id[sample]);
   const box = withPictures ? frame(sample, ROOM.tile, { now }) : "";
-  if (box && card.members.length > 1) box.append(make("span", { class: "badge" }, `${card.members.length + card.more} pictures`));
+  if (box && card.members.length > 1) box.append(make("span", { class: "badge" }, `×${count(card.members.length)}`));
   const button = make("button", {
     type: "button", class: "tile", "data-card": number, "data-id": samples.id[sample], tabindex: "-1",
     "aria-label": `${card.question} ${samples.id[sample]}`, onclick: () => change({ card: number }),
-  }, box, make("span", { class: "words" }, from, note, id));
+  }, box, make("span", { class: "words" }, from, tileNote(number), id));
+  if (isDecided(number)) button.dataset.decided = "true";
   return make("li", {}, button);
+}
+
+// What the audit thinks, or what was decided.
+function tileNote(number) {
+  const card = cards[number];
+  if (isDecided(number)) return make("span", { class: "to decided" }, "✓ ", ...decisionWords(number));
+  if (card.suggested >= 0 && !isHidden(number)) return make("span", { class: "to" }, "→ ", make("bdi", {}, classes[card.suggested]));
+  return make("span", { class: "to" }, kindByName.get(card.kind).name);
+}
+
+function refreshTiles(numbers) {
+  for (const number of numbers) {
+    const button = gallery.querySelector(`[data-card="${number}"]`);
+    if (!button) continue;
+    button.querySelector(".to").replaceWith(tileNote(number));
+    button.toggleAttribute("data-decided", isDecided(number));
+  }
 }
 
 function addTiles(until) {
@@ -82,9 +101,18 @@ function markTile() {
     button.tabIndex = -1;
   }
   const current = gallery.children[place]?.firstChild;
-  current?.setAttribute("aria-current", "true");
-  if (current) current.tabIndex = 0;
-  return current;
+  if (!current) return;
+  current.setAttribute("aria-current", "true");
+  current.tabIndex = 0;
+  keepInSight(current.parentElement);
+}
+
+const wide = matchMedia("(min-width: 1101px)"); // the gallery scrolls on its own
+
+function keepInSight(item) {
+  if (!wide.matches) return;
+  const top = item.offsetTop - gallery.scrollTop;
+  if (top < 0 || top + item.offsetHeight > gallery.clientHeight) gallery.scrollTop = item.offsetTop - 2;
 }
 
 // Move to the next or previous card and keep it in sight.
@@ -94,8 +122,9 @@ function step(by) {
   const hadFocus = gallery.contains(document.activeElement);
   change({ card: shownList[place] });
   const current = gallery.children[place]?.firstChild;
-  if (hadFocus) current?.focus({ preventScroll: true });
-  if (hadFocus || matchMedia("(min-width: 1101px)").matches) current?.scrollIntoView({ block: "nearest" });
+  if (!hadFocus) return;
+  current?.focus({ preventScroll: true });
+  if (!wide.matches) current?.scrollIntoView({ block: "nearest" });
 }
 
 const columns = () => {
@@ -104,12 +133,22 @@ const columns = () => {
 };
 
 byId("more").addEventListener("click", () => addTiles(made + BATCH));
-new IntersectionObserver((entries) => {
-  if (entries[0].isIntersecting && matchMedia("(min-width: 1101px)").matches) addTiles(made + BATCH);
-}, { rootMargin: "400px" }).observe(byId("more"));
+gallery.addEventListener("scroll", () => {
+  if (wide.matches && gallery.scrollTop + 2 * gallery.clientHeight > gallery.scrollHeight - 200) addTiles(made + BATCH);
+}, { passive: true });
+
+byId("todo").addEventListener("change", (event) => change({ todo: event.target.checked }));
+byId("order")?.addEventListener("change", (event) => change({ order: event.target.value }));
+byId("bulk-open").addEventListener("click", openBulk);
+
+onDecision((numbers) => {
+  if (state.todo) drawGallery();
+  else refreshTiles(numbers);
+  statusLine();
+});
 
 onChange((before) => {
-  const kept = before.kind === state.kind && before.pair === state.pair && before.code === state.code && before.picked === state.picked;
+  const kept = ["kind", "pair", "code", "picked", "todo", "order"].every((name) => before[name] === state[name]);
   if (kept) return markTile();
   drawChips();
   statusLine();

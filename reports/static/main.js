@@ -18,7 +18,7 @@ function findClass() {
 finder.addEventListener("input", findClass);
 onChange(() => { if (state.code < 0 && document.activeElement !== finder) finder.value = ""; });
 
-const inTextField = (element) => element.closest("input, textarea, select, [contenteditable]") !== null;
+const inTextField = (element) => element.closest("input:not([type=checkbox]), textarea, select, [contenteditable]") !== null;
 
 function moveInChips(by) {
   const chips = [...byId("chips").children];
@@ -26,8 +26,28 @@ function moveInChips(by) {
   chips[(place + chips.length) % chips.length].focus();
 }
 
+// Letters and digits answer the card in sight; returns whether the key meant something.
+function answerKey(key) {
+  if (state.card < 0 || !visibleCards().length) return false;
+  const one = answersOf(state.card).find((candidate) => candidate.key === key.toUpperCase());
+  if (one) give(one);
+  return Boolean(one);
+}
+
+function commandKey(key) {
+  if (key === "?") byId("help").showModal();
+  else if (key.toUpperCase() === "Z") undo();
+  else if (key === "Enter" && state.revealed === state.card && document.activeElement === cardElement) goOn();
+  else return false;
+  return true;
+}
+
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || inTextField(event.target)) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || inTextField(event.target) || document.querySelector("dialog[open]")) return;
+  if (event.key.length === 1 || event.key === "Enter") {
+    if (commandKey(event.key) || (event.key.length === 1 && answerKey(event.key))) event.preventDefault();
+    return;
+  }
   // After a click with the mouse the arrows still move through the cards.
   const inChips = byId("chips").contains(event.target) && event.target.matches(":focus-visible");
   const inGallery = gallery.contains(event.target);
@@ -61,6 +81,10 @@ addEventListener("beforeprint", () => document.querySelectorAll("img[data-sample
 document.addEventListener("focusin", placeTip);
 document.addEventListener("pointerover", placeTip);
 
+takeDocument({ decisions: data.review.decisions }, true);
+restore();
+if (state.card >= 0) state.card = orders.alike.find((number) => !isDecided(number)) ?? 0;
+drawProgress();
 showCard();
 drawChips();
 statusLine();

@@ -79,7 +79,7 @@ function markFocus() {
   if (!map.ready) return;
   const card = state.card >= 0 && visibleCards().length ? cards[state.card] : null;
   const members = card ? card.members.map(([sample]) => pointOf(sample)).filter(Boolean) : [];
-  const near = members.length ? card.near.map(([sample]) => pointOf(sample)).filter(Boolean) : [];
+  const near = members.length && !isHidden(state.card) ? card.near.map(([sample]) => pointOf(sample)).filter(Boolean) : [];
   map.sources.focus.data = { x: members.map((p) => p[0]), y: members.map((p) => p[1]) };
   map.sources.links.data = {
     x0: near.map(() => members[0][0]), y0: near.map(() => members[0][1]), x1: near.map((p) => p[0]), y1: near.map((p) => p[1]),
@@ -91,7 +91,7 @@ function drawLegend(hues) {
   const items = codes.map(([, code]) => make("li", {}, dot(code),
     make("button", { type: "button", title: classes[code], onclick: () => change({ code: state.code === code ? -1 : code, pair: -1 }) }, make("bdi", {}, classes[code]))));
   if (codes.length < classes.length) items.push(make("li", {}, make("i", { class: "dot" }), "other classes"));
-  if (data.points.flagged.length) items.push(make("li", {}, make("i", { class: "dot flag" }), "flagged"));
+  if (data.points.flagged.length) items.push(make("li", {}, make("i", { class: "dot flag" }), data.review.blind ? "asked about" : "flagged"));
   byId("legend").replaceChildren(...items);
 }
 
@@ -186,8 +186,14 @@ function showTip(name) {
 
 const sampleNumber = new Map(samples.id.map((id, number) => [id, number]));
 
+// Colours and outlines change with the choice; with many classes also with the card.
+function paintNeeded(before) {
+  const choice = ["kind", "pair", "code", "picked", "todo"].some((name) => before[name] !== state[name]);
+  return choice || (classes.length > 8 && state.pair < 0 && state.code < 0);
+}
+
 onChange((before) => {
   if (before.picked !== null && state.picked === null) clearMapSelection();
-  paintMap();
+  if (paintNeeded(before)) paintMap();
   markFocus();
 });

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from auditor.results import Audit
-from reports.page import PageOptions, write_page
+from reports.options import PageOptions
+from reports.page import write_page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 

@@ -20,7 +20,8 @@ from toy import thumbnail, toy_audit
 from auditor.errors import UsageError
 from auditor.results import Audit, Thumbnail
 from reports import figures, payload, thumbnails
-from reports.page import HERE, PageOptions, class_hues, write_page
+from reports.options import PageOptions
+from reports.page import HERE, class_hues, write_page
 from reports.thumbnails import add_thumbnails, fit_budget, planned_sides
 from reports.view import make_view
 

@@ -12,6 +12,7 @@ from toy import toy_audit
 
 from auditor.results import KINDS, ClassPair
 from reports import points, selection, wording
+from reports.options import PageOptions
 from reports.overview import CONFUSION_CLASSES, confusion_view
 from reports.view import make_view
 
@@ -105,7 +106,7 @@ def test_the_limit_is_shared_out_by_kind_and_the_worst_stay() -> None:
     kinds = Counter(f.kind for f in shown)
     assert kinds == {"mislabeled": 20, "ambiguous": 20, "leak": 2}
     assert all(f.rank <= kinds[f.kind] for f in shown)
-    view = make_view(audit, 42)
+    view = make_view(audit, PageOptions(limit=42))
     assert view.not_shown.startswith("42 of 92 findings are shown here")
     assert {k.kind: (k.findings, k.shown) for k in view.kinds} == {
         "mislabeled": (60, 20), "ambiguous": (30, 20), "leak": (2, 2),
@@ -117,7 +118,7 @@ def test_every_flagged_sample_is_on_the_map_even_when_the_rest_is_sampled(
 ) -> None:
     monkeypatch.setattr(points, "DRAWN_LIMIT", 50)
     audit = toy_audit(400, findings={"mislabeled": 30, "ambiguous": 10})
-    view = make_view(audit, limit=10).points
+    view = make_view(audit, PageOptions(limit=10)).points
     flagged = {i for f in audit.findings for i in f.ids}
     assert set(view.flagged_ids) == flagged
     assert len(view.plain_ids) == 50
@@ -142,7 +143,7 @@ def test_copies_among_the_neighbours_are_collapsed() -> None:
     finding = next(f for f in audit.findings if f.kind == "mislabeled")
     first = finding.evidence.neighbours[0][0]
     groups = {i: 5 for i, _, _ in finding.evidence.neighbours[:4]}
-    kept = selection.distinct_neighbours(finding, groups)
+    kept = selection.distinct_neighbours(finding.evidence, groups)
     assert kept[0][0] == first
     assert not {i for i, _ in kept[1:]} & set(groups)
 

@@ -1,0 +1,112 @@
+// The head of the page: progress, save, load, what is unsaved, and the dialogs.
+
+const nameBox = byId("name-box");
+
+function drawProgress() {
+  const done = decided.size;
+  byId("done").textContent = count(done);
+  byId("track").style.width = `${cards.length ? (100 * done) / cards.length : 0}%`;
+  byId("plan-next").textContent = planSentence();
+  const open = review.unsaved > 0;
+  byId("save").classList.toggle("waiting", open);
+  byId("undo").disabled = !history.length;
+}
+
+const PLAN_STEP = 20;
+
+// "The next 20 may hold up to 15 errors": the suggestions' probabilities of the wrong labels that come next.
+function planSentence() {
+  if (data.review.blind) return "";
+  const next = orders[state.order].filter((number) => cards[number].kind === "mislabeled" && !isDecided(number)).slice(0, PLAN_STEP);
+  if (!next.length) return "";
+  const chance = (card) => (card.probabilities.find(([code]) => code === card.suggested) || [0, 0])[1];
+  const errors = Math.round(next.reduce((sum, number) => sum + chance(cards[number]), 0));
+  const words = next.length === 1 ? "The next label may be an error" : `The next ${next.length} may hold up to ${errors} ${errors === 1 ? "error" : "errors"}`;
+  return `${words}, `;
+}
+
+let tellingOff = 0;
+function tell(words, ...more) {
+  clearTimeout(tellingOff);
+  byId("told").replaceChildren(words, ...more);
+  byId("told").hidden = false;
+  tellingOff = setTimeout(() => { if (!byId("told").contains(document.activeElement)) byId("told").hidden = true; }, more.length ? 20000 : 6000);
+}
+
+function sayWhetherKept() {
+  byId("not-kept").hidden = review.kept;
+}
+
+function download(name, type, text) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  const link = make("a", { href: url, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+}
+
+const safeName = (text) => text.replace(/[^\p{L}\p{N}-]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 40) || "annotator";
+const fileName = (ending) => `decisions-${safeName(review.annotator)}.${ending}`;
+
+// The JSON is the record. The table is a click of its own: browsers ask before they let a page save two files at once.
+function save() {
+  if (!review.annotator) return nameBox.showModal();
+  const file = fileDocument();
+  download(fileName("json"), "application/json", JSON.stringify(file, null, 1));
+  review.unsaved = 0;
+  keepNow();
+  drawProgress();
+  return tell(`Saved ${count(file.decisions.length)} ${file.decisions.length === 1 ? "decision" : "decisions"} as ${fileName("json")}. Send this file back.`,
+    make("button", { type: "button", id: "save-table", onclick: saveTable }, "Save as a table too (CSV)"));
+}
+
+function saveTable() {
+  download(fileName("csv"), "text/csv", toCsv(fileDocument()));
+  tell(`Saved the table as ${fileName("csv")}.`);
+}
+
+async function loadFile(chosen) {
+  let result;
+  let file;
+  try {
+    file = readFile(chosen.name, await chosen.text());
+    result = takeDocument(file);
+  } catch (error) {
+    return tell(`${chosen.name} cannot be loaded: ${error.message}. Nothing was changed.`);
+  }
+  if (!review.annotator) review.annotator = String(file.annotator ?? "");
+  const parts = [`Loaded ${count(result.taken)} ${result.taken === 1 ? "decision" : "decisions"} from ${chosen.name}.`];
+  if (result.older) parts.push(`${count(result.older)} were older than what stands here.`);
+  if (result.other) parts.push(`${count(result.other)} are about questions of another page; they stay in the file that you save.`);
+  tell(parts.join(" "));
+  return goOn(false);
+}
+
+byId("save").addEventListener("click", save);
+byId("undo").addEventListener("click", undo);
+byId("load").addEventListener("click", () => byId("load-file").click());
+byId("load-file").addEventListener("change", async (event) => {
+  const [chosen] = event.target.files;
+  event.target.value = "";
+  if (chosen) await loadFile(chosen);
+});
+byId("name-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const name = byId("name-text").value.trim();
+  if (!name) return;
+  review.annotator = name;
+  nameBox.close();
+  save();
+});
+byId("help-open").addEventListener("click", () => byId("help").showModal());
+for (const button of document.querySelectorAll("dialog [data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
+// A click beside a dialog closes it.
+for (const box of document.querySelectorAll("dialog")) box.addEventListener("click", (event) => { if (event.target === box) box.close(); });
+
+addEventListener("beforeunload", (event) => {
+  if (!review.unsaved || review.asked) return;
+  review.asked = true; // once; asked again only after further decisions
+  event.preventDefault();
+});
+
+onDecision(drawProgress);
+onChange((before) => { if (before.order !== state.order) drawProgress(); });
