@@ -138,7 +138,7 @@ def parse_document(document: Any, name: str) -> DecisionFile:
 
 def write_decisions(file: DecisionFile, path: Path) -> None:
     """Write a decisions file, as CSV where `path` ends with .csv, else as JSON."""
-    rows = [_row(d) for d in file.decisions]
+    rows = [decision_row(d) for d in file.decisions]
     values = (file.report_id, file.fingerprint, file.annotator, file.exported_at)
     about = dict(zip(_FILE_FIELDS, values, strict=True))
     if path.suffix.lower() == ".csv":
@@ -233,7 +233,8 @@ def _decision(row: dict[str, Any]) -> Decision:
     return Decision(**plain, given=row["from"], time=row["t"])
 
 
-def _row(d: Decision) -> dict[str, Any]:
+def decision_row(d: Decision) -> dict[str, Any]:
+    """Return a decision under the names it has in a file."""
     values = {**vars(d), "from": d.given, "t": d.time}
     return {name: values[name] for name in _ROW_FIELDS}
 

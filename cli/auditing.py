@@ -15,7 +15,8 @@ from cli.output import print_error, print_warning
 from cli.progress import show_progress
 from cli.summary import describe_command, print_summary, summarise
 from cli.workspace import Workspace, check_target
-from reports.page import PageOptions, write_page
+from reports.options import PageOptions
+from reports.page import write_page
 from reports.thumbnails import add_thumbnails
 
 PAGE = "report.html"
