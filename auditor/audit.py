@@ -30,7 +30,6 @@ from auditor.probabilities import estimate_probabilities
 from auditor.projection import make_map
 from auditor.results import (
     Audit,
-    Backbone,
     Dataset,
     Duplicates,
     Embeddings,
@@ -39,8 +38,10 @@ from auditor.results import (
     LabelErrors,
     Probabilities,
     Provenance,
+    Reviewed,
     Scores,
 )
+from auditor.reviewed import Memory, leave_out_checked, read_memory
 from auditor.scores import score_labels
 from auditor.separation import measure_separation
 from auditor.settings import AuditSettings, check_settings, open_encoder
@@ -85,6 +86,7 @@ def run_audit(
     for note in dataset.notes:
         log.warn(note)
     _check(dataset, settings)
+    memory = read_memory(settings.reviewed) if settings.reviewed else None
     given = None if settings.predictions is None else read_predictions(settings.predictions, dataset)
     seed, bars = settings.seed, settings.thresholds
     with log.stage("embed"):
@@ -102,7 +104,7 @@ def run_audit(
         scores = score_labels(dataset, vectors, near, copies, chances)
     with log.stage("findings"):
         inputs = FindingInputs(dataset, facts, vectors, near, copies, chances, scores, bars)
-        findings = find_findings(inputs)
+        findings, reviewed = _open_findings(inputs, memory, log)
         _name_floods(inputs, log)
     with log.stage("separation"), calm_blas(vectors):
         separation = measure_separation(dataset, vectors, near, copies, chances, findings, bars, seed)
@@ -122,7 +124,7 @@ def run_audit(
         thresholds=bars,
         label_errors=count_label_errors(findings, scores),
         review_plan=plan_review(findings),
-        provenance=_provenance(dataset, facts, vectors.backbone, settings, log),
+        provenance=_provenance(inputs, settings, log, reviewed),
         predictions=predictions,
     )
 
@@ -226,6 +228,18 @@ def _name_unjudged(dataset: Dataset, chances: Probabilities, log: _Log) -> None:
         log.warn(f"Too few independent pictures to judge the labels of {count}: {named}.")
 
 
+def _open_findings(
+    inputs: FindingInputs, memory: Memory | None, log: _Log
+) -> tuple[tuple[Finding, ...], Reviewed | None]:
+    """Find what to ask about, without what earlier reviews have answered."""
+    findings = find_findings(inputs)
+    if memory is None:
+        return findings, None
+    left, reviewed, sentence = leave_out_checked(memory, inputs.dataset, inputs.facts, findings)
+    log.warn(sentence)
+    return left, reviewed
+
+
 def _name_floods(inputs: FindingInputs, log: _Log) -> None:
     for name, count in flooding_faults(inputs).items():
         log.warn(
@@ -235,11 +249,14 @@ def _name_floods(inputs: FindingInputs, log: _Log) -> None:
 
 
 def _provenance(
-    dataset: Dataset, facts: ImageFacts, backbone: Backbone, settings: AuditSettings, log: _Log
+    inputs: FindingInputs, settings: AuditSettings, log: _Log, reviewed: Reviewed | None
 ) -> Provenance:
-    mark = fingerprint(dataset.ids, facts.digest, as_ids(dataset.table["label"]))
+    dataset, backbone = inputs.dataset, inputs.embeddings.backbone
+    mark = fingerprint(dataset.ids, inputs.facts.digest, as_ids(dataset.table["label"]))
     choices = settings.document()
-    decisive = [__version__, mark, backbone.key(), choices, asdict(settings.thresholds), settings.seed]
+    # Of earlier reviews the content decides, not what the files are called.
+    named = {**choices, "reviewed": reviewed.sha256 if reviewed else []}
+    decisive = [__version__, mark, backbone.key(), named, asdict(settings.thresholds), settings.seed]
     report_id = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
     return Provenance(
         auditor_version=__version__,
@@ -250,4 +267,5 @@ def _provenance(
         settings=choices,
         timings=log.timings,
         warnings=tuple(log.warnings),
+        reviewed=reviewed,
     )

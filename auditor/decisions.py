@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -216,16 +216,30 @@ def check_decisions(files: Sequence[DecisionFile], audit: Audit) -> None:
 def newest(files: Iterable[DecisionFile]) -> list[tuple[DecisionFile, Decision]]:
     """Return the latest decision of each annotator about each (sample, kind), with its file, in file order.
 
-    An annotator is a name; files without one count each as an annotator of their own.
+    An annotator is a name; files without one count each as an annotator of their own, and come back signed
+    with their file's name.
     """
     kept: dict[tuple[str, str, str], tuple[DecisionFile, Decision]] = {}
-    for file in files:
-        who = file.annotator or file.name
+    for file in _sign(files):
         for d in file.decisions:
-            earlier = kept.get((who, d.id, d.kind))
-            if earlier is None or d.time >= earlier[1].time:
-                kept[(who, d.id, d.kind)] = (file, d)
+            key = (file.annotator, d.id, d.kind)
+            if key not in kept or d.time >= kept[key][1].time:
+                kept[key] = (file, d)
     return list(kept.values())
+
+
+def _sign(files: Iterable[DecisionFile]) -> Iterator[DecisionFile]:
+    """Yield the files with an annotator each: those without one are told apart, a file given twice is not."""
+    unsigned: dict[str, list[DecisionFile]] = {}
+    for file in files:
+        if file.annotator:
+            yield file
+            continue
+        namesakes = unsigned.setdefault(file.name, [])
+        if file not in namesakes:
+            namesakes.append(file)
+        number = namesakes.index(file) + 1
+        yield replace(file, annotator=file.name if number == 1 else f"{file.name} ({number})")
 
 
 def _decision(row: dict[str, Any]) -> Decision:

@@ -31,6 +31,7 @@ from auditor.results import (
     LabelErrors,
     Probabilities,
     Provenance,
+    Reviewed,
     Separation,
     Thresholds,
 )
@@ -90,6 +91,7 @@ def audit_document(audit: Audit) -> Json:
                 "trustworthiness": audit.map.trustworthiness,
                 "trust_rows": audit.map.trust_rows,
             },
+            "reviewed": None if made.reviewed is None else asdict(made.reviewed),
             "review_plan": [{"reviewed": n, "errors_expected": e} for n, e in audit.review_plan],
             "timings": {stage: round(seconds, 3) for stage, seconds in made.timings.items()},
             "warnings": made.warnings,
@@ -176,7 +178,14 @@ def read_provenance(document: Json) -> Provenance:
         settings=document["settings"],
         timings=document["timings"],
         warnings=tuple(document["warnings"]),
+        reviewed=_read_reviewed(document.get("reviewed")),
     )
+
+
+def _read_reviewed(part: Json | None) -> Reviewed | None:
+    if part is None:
+        return None
+    return Reviewed(**{**part, "files": tuple(part["files"]), "sha256": tuple(part["sha256"])})
 
 
 def read_backbone(document: Json) -> Backbone:

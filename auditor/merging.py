@@ -10,8 +10,9 @@ The kind of a `LABEL_CHECK` answer is looked up in the audit: the finding that a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from auditor.decisions import LABEL_CHECK, Decision, DecisionFile, newest
 from auditor.results import Audit
@@ -21,6 +22,8 @@ CONTROL = "control"
 LABEL_QUESTIONS: tuple[str, ...] = ("conflicting_duplicate", "mislabeled", "ambiguous", CONTROL)
 """Kinds that ask which label is right; the others ask about the sample itself."""
 CONFLICT = "conflict"
+
+_Vote = TypeVar("_Vote", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,15 @@ def merge_answers(files: Iterable[DecisionFile], audit: Audit) -> tuple[Answer, 
     More than half of the votes decide; unsure is no vote. Of one annotator the latest decision counts.
     """
     asked = label_question_of(audit)
-    votes: dict[tuple[str, str], list[Vote]] = {}
+    votes: dict[tuple[str, str], dict[str, Vote]] = {}
     for file, d in newest(files):
         kind = asked.get(d.id, CONTROL) if d.kind == LABEL_CHECK else d.kind
-        votes.setdefault((d.id, kind), []).append(Vote(file.annotator or file.name, d))
-    return tuple(_count(i, kind, tuple(cast)) for (i, kind), cast in votes.items())
+        cast = votes.setdefault((d.id, kind), {})
+        who = file.annotator
+        # Who answered on a blind page and on an open one has still one vote.
+        if who not in cast or d.time >= cast[who].decision.time:
+            cast[who] = Vote(who, d)
+    return tuple(_count(i, kind, tuple(cast.values())) for (i, kind), cast in votes.items())
 
 
 def merge_outcomes(answers: Sequence[Answer]) -> tuple[Outcome, ...]:
@@ -87,13 +94,17 @@ def label_question_of(audit: Audit) -> dict[str, str]:
     }
 
 
+def majority(cast: Sequence[_Vote]) -> _Vote | None:
+    """Return what more than half of the votes say, None where nothing does."""
+    said, most = max(Counter(cast).items(), key=lambda part: part[1], default=(None, 0))
+    return said if 2 * most > len(cast) else None
+
+
 def _count(sample_id: str, kind: str, votes: tuple[Vote, ...]) -> Answer:
-    cast = Counter((v.decision.decision, v.decision.to) for v in votes if v.decision.decision != "unsure")
+    cast = [(v.decision.decision, v.decision.to) for v in votes if v.decision.decision != "unsure"]
     if not cast:
         return Answer(sample_id, kind, "unsure", "", votes)
-    (decision, to), most = cast.most_common(1)[0]
-    if 2 * most <= sum(cast.values()):
-        return Answer(sample_id, kind, CONFLICT, "", votes)
+    decision, to = majority(cast) or (CONFLICT, "")
     return Answer(sample_id, kind, decision, to, votes)
 
 

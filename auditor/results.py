@@ -384,8 +384,30 @@ class LabelErrors:
 
 
 @dataclass(frozen=True)
+class Reviewed:
+    """What earlier reviews did to the findings (`auditor.reviewed`).
+
+    files, sha256 : names and digests of the files.
+    decisions : the latest of each annotator about each question; `matched` and `unmatched` to a sample.
+    left_out : findings that are gone because their samples were checked before.
+    left_out_samples : samples that a finding named and does not any more, each counted once for a kind.
+    """
+
+    files: tuple[str, ...]
+    sha256: tuple[str, ...]
+    decisions: int
+    matched: int
+    unmatched: int
+    left_out: int
+    left_out_samples: int
+
+
+@dataclass(frozen=True)
 class Provenance:
-    """Where an audit comes from. Paths in `command` are reduced to names."""
+    """Where an audit comes from. Paths in `command` are reduced to names.
+
+    `reviewed` says what earlier reviews did to the findings, None where there were none.
+    """
 
     auditor_version: str
     report_id: str
@@ -395,6 +417,7 @@ class Provenance:
     settings: Mapping[str, Any]
     timings: Mapping[str, float]
     warnings: tuple[str, ...]
+    reviewed: Reviewed | None = None
 
 
 @dataclass(frozen=True)

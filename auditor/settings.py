@@ -33,6 +33,7 @@ class AuditSettings:
     workers : threads that decode; 0 takes one for each processor core.
     features, features_ids : the user's own vectors instead of a backbone (`auditor.user_arrays`).
     predictions : class probabilities of the user's classifier, reported beside the audit's own.
+    reviewed : decisions files of earlier reviews: what was checked there is not asked again.
     store : folder of facts and vectors from earlier runs; None keeps none.
     seed : of the folds and of the map.
     expected : the backbone of an earlier audit: other weights are refused, another precision is told.
@@ -49,6 +50,7 @@ class AuditSettings:
     features: Path | None = None
     features_ids: Path | None = None
     predictions: Path | None = None
+    reviewed: tuple[Path, ...] = ()
     store: Path | None = None
     seed: int = 0
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -62,6 +64,7 @@ class AuditSettings:
         return {
             **{name: getattr(self, name) for name in named},
             **{name: None if (file := getattr(self, name)) is None else file.name for name in files},
+            "reviewed": [file.name for file in self.reviewed],
         }
 
 

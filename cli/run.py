@@ -67,6 +67,15 @@ Like = Annotated[
         rich_help_panel=o.MODEL,
     ),
 ]
+Reviewed = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--reviewed",
+        metavar="FILE",
+        help="Decisions of an earlier review: what was checked there is not asked again. Can be repeated.",
+        rich_help_panel=o.DATA,
+    ),
+]
 
 
 def run(
@@ -85,6 +94,7 @@ def run(
     predictions: Predictions = None,
     store: StoreFolder = None,
     like: Like = None,
+    reviewed: Reviewed = None,
     seed: o.Seed = 0,
     overwrite: o.Overwrite = False,
     limit_report: o.LimitReport = 2000,
@@ -116,6 +126,7 @@ def run(
         features=features,
         features_ids=features_ids,
         predictions=predictions,
+        reviewed=tuple(reviewed or ()),
         store=store or store_folder(cache),
         seed=seed,
     )

@@ -28,6 +28,7 @@ def summarise(audit: Audit, page: Path) -> dict[str, Any]:
         **{name: document[name] for name in parts},
         "class_pairs": document["class_pairs"][:SHOWN_PAIRS],
         "predictions": document["predictions"],
+        "reviewed": document["reviewed"],
         "timings": document["timings"],
         "warnings": document["warnings"],
         "audit": str(page.parent),
@@ -53,7 +54,8 @@ def describe_command(dataset: Dataset, reading: ReadOptions, settings: AuditSett
         **{name.replace("_", "-"): value for name, value in settings.document().items()},
         "seed": settings.seed or None,
     }
-    given = [f"--{name} {value}" for name, value in choices.items() if value not in (None, "auto")]
+    each = ((name, said if isinstance(said, list) else [said]) for name, said in choices.items())
+    given = [f"--{name} {value}" for name, many in each for value in many if value not in (None, "auto")]
     return " ".join(["auditor run", dataset.name, *given])
 
 
