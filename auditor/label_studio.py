@@ -34,7 +34,7 @@ from xml.etree import ElementTree
 
 from auditor.errors import DataError, UsageError
 from auditor.results import Audit, Finding
-from auditor.sources.names import locate, plural
+from auditor.sources.names import locate
 
 TASKS_SCHEMA = "auditor.tasks/1"
 TASKS_FILE, CONFIG_FILE = "tasks.json", "labeling-config.xml"
@@ -81,10 +81,7 @@ def write_label_studio(
     """
     tasks, left_out = make_tasks(audit, image_prefix, kinds)
     if not tasks:
-        unreadable = f", {plural(left_out, 'sample')} that do not decode aside" if left_out else ""
-        raise DataError(
-            f"There is nothing to hand over: the audit flags no sample of these kinds{unreadable}."
-        )
+        raise nothing_flagged(left_out)
     text = json.dumps(tasks, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
     (folder / TASKS_FILE).write_text(text, encoding="utf-8", newline="\n")
     (folder / CONFIG_FILE).write_text(labeling_config(audit.dataset.classes), encoding="utf-8", newline="\n")
@@ -117,6 +114,12 @@ def questions_of(audit: Audit, kinds: Sequence[str] = ()) -> dict[str, list[Find
             for i in finding.ids:
                 asked.setdefault(i, []).append(finding)
     return asked
+
+
+def nothing_flagged(left_out: int) -> DataError:
+    """Return the error that says why there is nothing to hand over."""
+    why = "no flagged sample decodes" if left_out else "the audit flags no sample of these kinds"
+    return DataError(f"There is nothing to hand over: {why}.")
 
 
 def labeling_config(classes: Sequence[str]) -> str:

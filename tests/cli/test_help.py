@@ -15,7 +15,16 @@ from typer.main import get_command
 from cli.main import app
 
 ROOT = Path(__file__).parent.parent.parent
-COMMANDS = [["run"], ["report"], ["clean"], ["embed"], ["demo"], ["cache", "info"], ["cache", "clear"]]
+COMMANDS = [
+    ["run"],
+    ["report"],
+    ["clean"],
+    ["embed"],
+    ["export"],
+    ["demo"],
+    ["cache", "info"],
+    ["cache", "clear"],
+]
 SEEDED = (["run"], ["demo"])
 
 
