@@ -8,12 +8,14 @@ NEW appears whole, by one rename, or not at all. Written again, nothing changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from auditor import __version__
+from auditor.agreement import Agreement, measure_agreement
 from auditor.arrays import Progress, no_progress
+from auditor.controls import Care, LabelErrorEstimate, estimate_label_errors, measure_care
 from auditor.decisions import DecisionFile, check_decisions
 from auditor.merging import Answer, merge_answers, merge_outcomes
 from auditor.results import Audit
@@ -28,13 +30,22 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Version:
-    """A planned version: nothing is written yet."""
+    """A planned version, and how far the review behind it can be trusted: nothing is written yet.
+
+    Attributes
+    ----------
+    answers : one for each (sample, question) that was answered.
+    conflicts : of these, the ones on which annotators, or answers about one sample, disagree.
+    estimate : how many labels of the audited dataset are wrong; None unless controls were reviewed.
+    """
 
     audit: Audit
-    files: tuple[DecisionFile, ...]
     answers: tuple[Answer, ...]
     conflicts: tuple[Answer, ...]
     plan: VersionPlan
+    agreement: Agreement
+    care: Care
+    estimate: LabelErrorEstimate | None
 
 
 def plan_version(
@@ -52,7 +63,15 @@ def plan_version(
     answers = merge_answers(files, audit)
     outcomes = merge_outcomes(answers)
     plan = make_plan(audit, outcomes, options or CleanOptions())
-    return Version(audit, files, answers, contested(outcomes), plan)
+    return Version(
+        audit=audit,
+        answers=answers,
+        conflicts=contested(outcomes),
+        plan=plan,
+        agreement=measure_agreement(files),
+        care=measure_care(audit, answers),
+        estimate=estimate_label_errors(audit, answers),
+    )
 
 
 def write_version(
@@ -106,9 +125,12 @@ def version_document(version: Version) -> Json:
         "fingerprint": plan.fingerprint,
         "plan": plan.digest,
         "options": {"on_conflict": plan.options.on_conflict, "auto": list(plan.options.auto)},
-        "annotators": sorted({f.annotator or f.name for f in version.files}),
+        "annotators": list(version.agreement.annotators),
         "counts": plan.counts(),
         "relabelled": [{"from": a, "to": b, "samples": n} for a, b, n in plan.relabelled()],
         "dropped": [{"cause": cause, "samples": n} for cause, n in plan.dropped()],
         "thinned": [{"class": c, "before": n, "after": m} for c, n, m in plan.thinned()],
+        "agreement": asdict(version.agreement),
+        "care": asdict(version.care),
+        "estimate": None if version.estimate is None else asdict(version.estimate),
     }

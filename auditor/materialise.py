@@ -69,8 +69,8 @@ def folder_names(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, s
 
 def _safe_folder(name: str, reserved: set[str]) -> str:
     text = _UNSAFE.sub(_encode, encode_name(name))
-    if not text:
-        return NAMELESS
+    if not text.strip():  # a reader takes blanks for no label
+        return _encode_all(text) or NAMELESS
     if text.startswith(".") or text.lower() in reserved or _DEVICES.fullmatch(text):
         text = _encode_all(text[0]) + text[1:]
     if len(text.encode()) > LONGEST_FOLDER:

@@ -120,10 +120,10 @@ class VersionFiles:
         record = read_record(self.folder)
         if record is None or not (self.folder / MANIFEST).is_file():
             return False
-        same = record.get("plan") == self.plan.digest
-        same &= record.get("options", {}).get("materialize") == self.options.materialize
+        same = record["plan"] == self.plan.digest
+        same &= record["options"]["materialize"] == self.options.materialize
         same = same and (self.folder / MANIFEST).read_bytes() == self.manifest
-        same = same and all((self.folder / name).exists() for name in record.get("entries", ()))
+        same = same and all((self.folder / name).exists() for name in record["entries"])
         if self.options.materialize is None:
             return same
         return same and all(_is_file(str(self.folder / path)) for path in self.paths)
@@ -131,6 +131,8 @@ class VersionFiles:
     def check(self) -> None:
         """Raise when an original is gone, or the folder lies where it would do harm."""
         dataset = self.audit.dataset
+        if self.options.overwrite:
+            self._check_replaceable()
         here, root = Path(os.path.realpath(self.folder)), Path(os.path.realpath(self.root))
         if root.is_relative_to(here) or _reaches_into(self.sources, here):
             raise OutputError(f"--out {str(self.folder)!r} holds the audited dataset itself: choose another.")
@@ -148,6 +150,23 @@ class VersionFiles:
             raise OutputError(
                 f"--out {str(self.folder)!r} lies inside the dataset {dataset.name!r}, whose next audit "
                 "would read it: choose a folder outside."
+            )
+
+    def _check_replaceable(self) -> None:
+        """Raise when people put files into the earlier version that cannot be carried over to this one."""
+        record = read_record(self.folder)
+        if record is None:
+            return
+        own = set(record["entries"])
+        trees = [self.folder / name for name in own if (self.folder / name).is_dir()]
+        found = sum(len(names) for tree in trees for _, _, names in os.walk(tree))
+        made = {*TAKEN, *(path.split("/")[0] for path in self.paths)}
+        theirs = [p.name for p in self.folder.iterdir() if p.name not in own and p.name in made]
+        if theirs or found != record["pictures"]:
+            where = repr(theirs[0]) if theirs else "its class folders"
+            raise OutputError(
+                f"{str(self.folder)!r} holds files that clean did not write, at {where}: move them away, or "
+                "choose another --out."
             )
 
     def _reads_folders(self, root: Path) -> bool:
@@ -197,6 +216,7 @@ class VersionFiles:
             **about,
             "options": {**about["options"], "materialize": self.options.materialize},
             "fingerprint_after": self._fingerprint(),
+            "pictures": 0 if self.options.materialize is None else len(self.rows),
             "entries": sorted({p.name for p in folder.iterdir()} - {STARTED, LOCK} | {RECORD}),
         }
         text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
@@ -214,7 +234,7 @@ def read_record(folder: Path) -> Json | None:
     except (OSError, ValueError):
         return None
     known = isinstance(document, dict) and document.get("schema") == SCHEMA
-    return document if known else None
+    return document if known and {"plan", "options", "pictures", "entries"} <= document.keys() else None
 
 
 def _is_file(path: str) -> bool:
@@ -228,7 +248,8 @@ def _reaches_into(sources: Iterable[str], folder: Path) -> bool:
 
 
 def _own_names(folder: Path) -> set[str]:
-    return set((read_record(folder) or {}).get("entries", ()))
+    record = read_record(folder)
+    return set() if record is None else set(record["entries"])
 
 
 VERSION = Contents("a dataset version", lambda folder: read_record(folder) is not None, _own_names)

@@ -130,7 +130,7 @@ def clean(
     given = [*files, "--out", target, *_given(on_conflict, auto, materialize, root, overwrite), "--apply"]
     command = shlex.join(["auditor", "clean", str(audit), *map(str, given)])
     if as_json or not quiet:
-        print_result(Result(version, audit, target, written, page, command), as_json)
+        print_result(Result(version, audit, tuple(files), target, written, page, command), as_json)
 
 
 def _check_request(

@@ -35,6 +35,7 @@ class Result:
 
     version: Version
     audit_folder: Path
+    files: tuple[Path, ...]
     target: Path
     written: bool | None
     conflicts_page: Path | None
@@ -70,7 +71,8 @@ def _next(result: Result) -> list[str]:
     words = ["auditor", "run", str(result.target)]
     if not result.version.audit.dataset.has_images:
         return [*words, "--features", "FILE", "--features-ids", "FILE"]
-    return [*words, "--like", str(result.audit_folder)]
+    words += ["--like", str(result.audit_folder)]
+    return words + [word for file in result.files for word in ("--reviewed", str(file))]
 
 
 def _conflict(answer: Answer) -> Json:
@@ -97,6 +99,8 @@ def _lines(document: Json, result: Result) -> Iterator[str]:
     yield from _change_lines(document)
     yield from _class_lines(document["thinned"], len(result.version.audit.dataset.classes))
     yield from _conflict_lines(result.version.conflicts, document["options"]["on_conflict"])
+    yield from _agreement_lines(document["agreement"])
+    yield from _control_lines(document["care"], document["estimate"])
     yield from _last_lines(document, result)
 
 
@@ -163,6 +167,58 @@ def _conflict_lines(conflicts: tuple[Answer, ...], on_conflict: str) -> Iterator
     if len(conflicts) > SHOWN_CONFLICTS:
         yield f"  and {len(conflicts) - SHOWN_CONFLICTS:,} more answers"
     yield ""
+
+
+def _agreement_lines(part: Json) -> Iterator[str]:
+    if len(part["annotators"]) < 2:
+        return
+    if not part["shared"]:
+        yield "Agreement: no question was answered by two annotators"
+        yield ""
+        return
+    yield f"Agreement on {plural(part['shared'], 'question')} that several answered, of {part['items']:,}"
+    yield _figure("the same answer", part["answers"]["raw"], percent=True)
+    if part["decisions"]["raw"] != part["answers"]["raw"]:
+        yield _figure("the same but for the class", part["decisions"]["raw"], percent=True)
+    if len(part["annotators"]) == 2:
+        yield _figure("Cohen's kappa", part["answers"]["kappa"])
+    if len(part["annotators"]) > 2 or part["answers"]["alpha"] is not None:
+        yield _figure("Krippendorff's alpha", part["answers"]["alpha"])
+    pairs = [p for p in part["pairwise"] if p["items"]] if len(part["pairwise"]) > 1 else []
+    for pair in sorted(pairs, key=lambda p: p["raw"])[:SHOWN_PAIRS]:
+        kappa = "not defined" if pair["kappa"] is None else f"{pair['kappa']:.2f}"
+        names, count = " and ".join(pair["annotators"]), plural(pair["items"], "question")
+        yield f"    {names}: {pair['raw']:.1%} of {count}, kappa {kappa}"
+    yield ""
+
+
+def _figure(words: str, value: float | None, percent: bool = False) -> str:
+    shown = "not defined" if value is None else f"{value:.1%}" if percent else f"{value:.2f}"
+    return f"  {words:{WIDTH - 2}}{shown:>8}"
+
+
+def _control_lines(care: Json, estimate: Json | None) -> Iterator[str]:
+    controls, flagged = care["controls"], care["flagged"]
+    if controls["reviewed"]:
+        yield "Care: controls are samples that the audit has nothing against, mixed in unmarked"
+        for words, part in (("of controls", controls), ("of flagged labels", flagged)):
+            settled = part["kept"] + part["relabelled"] + part["dropped"]
+            if settled:
+                share = part["relabelled"] / settled
+                yield f"  {words:20}{part['relabelled']:,} of {settled:,} relabelled ({share:.1%})"
+    if care["first_answers"]:
+        yield (
+            f"  {care['changed']:,} of {plural(care['first_answers'], 'first answer')} changed when the "
+            f"suggestion was shown, {care['changed_to_suggestion']:,} to the suggestion"
+        )
+    if estimate is not None:
+        yield (
+            f"  wrong labels in the audited dataset: about {estimate['estimate']:,.0f} of "
+            f"{estimate['samples']:,}, {estimate['level']:.0%} interval {estimate['low']:,.0f} to "
+            f"{estimate['high']:,.0f}"
+        )
+    if controls["reviewed"] or care["first_answers"]:
+        yield ""
 
 
 def _last_lines(document: Json, result: Result) -> Iterator[str]:
