@@ -8,6 +8,8 @@
     class "a/b"                      -->  folder "a%2Fb" (`materialise.folder_names`)
     cat/1.png, dog/1.png, cat/1.jpg  -->  cat/1.png, dog/1-2.png, cat/1-3.jpg
 
+In the tables a cell that a spreadsheet would run has a quote in front (`tables.neutralise_cells`).
+
 No two files have one stem, in whatever folders: CVAT and Datumaro name a picture by that, and would make one
 picture with two labels of them. Formats: FiftyOne's ImageClassificationDirectoryTree and CSVDataset
 (https://docs.voxel51.com/user_guide/import_datasets.html), CVAT's ImageNet

@@ -44,6 +44,16 @@ LOCAL_FILES = "/data/local-files/?d="
 
 SELECT_FROM = 25
 """Classes from which a searchable list takes the place of buttons."""
+ASKED = {
+    "conflicting_duplicate": "Which class is right? Drop a copy that is not needed.",
+    "leak": "Does this copy stay where it is? Choose its class to keep it, or drop it.",
+    "mislabeled": "Which class is right?",
+    "ambiguous": "Which class is right?",
+    "off_topic": "Does it belong into this dataset? Choose its class to keep it, or drop it.",
+    "low_quality": "Is it good enough? Choose its class to keep it, or drop it.",
+    "duplicate": "Is this copy needed? Choose its class to keep it, or drop it.",
+}
+"""What the annotator is asked about each kind; pictures that do not decode are never shown."""
 _JOINERS = "\u200c\u200d"
 """Format characters that names in some scripts, and emoji, are spelled with."""
 _BUCKETS = re.compile(r"(s3|gs|azure-blob|azure_blob)://")
@@ -164,14 +174,14 @@ def _task(audit: Audit, row: int, findings: list[Finding], prefix: str) -> dict[
         "split": encode_text(sample["split"]),
         "domain": encode_text(sample["domain"]),
     }
-    given = f"Labelled {about['label']}"
     return {
         "data": {
             "schema": TASKS_SCHEMA,
             "image": image_address(prefix, audit.dataset.root, sample["path"]),
             **about,
-            "question": f"{given}. Is it {about['suggested_label']}?" if suggested else f"{given}.",
+            "question": _asked(about, findings),
             **_question(first),
+            "reason": encode_text(" ".join(f.reason for f in findings)),
             "questions": [_question(f) for f in findings],
             "dataset_fingerprint": audit.provenance.fingerprint,
             "report_id": audit.provenance.report_id,
@@ -184,6 +194,15 @@ def _task(audit: Audit, row: int, findings: list[Finding], prefix: str) -> dict[
             }
         ],
     }
+
+
+def _asked(about: dict[str, str], findings: list[Finding]) -> str:
+    """Return what stands above the picture: its label and place, the suggestion, a question for each kind."""
+    place = ", ".join(filter(None, (about["split"], about["domain"])))
+    said = [f"Labelled {about['label']}, in {place}." if place else f"Labelled {about['label']}."]
+    if about["suggested_label"]:
+        said.append(f"Suggested: {about['suggested_label']}.")
+    return " ".join([*said, *dict.fromkeys(ASKED[f.kind] for f in findings)])
 
 
 def _question(finding: Finding) -> dict[str, Any]:

@@ -178,6 +178,12 @@ def test_a_sample_of_two_findings_is_asked_once_and_answered_for_both() -> None:
     (task,), _ = make_tasks(audit)
     assert task["data"]["kind"] == "mislabeled"
     assert [q["finding_id"] for q in task["data"]["questions"]] == [wrong.finding_id, poor.finding_id]
+    assert task["data"]["reason"] == f"{wrong.reason} {poor.reason}"
+    label = task["data"]["label"]
+    assert task["data"]["question"] == (
+        f"Labelled {label}, in train. Suggested: {wrong.suggested_label}. Which class is right? "
+        "Is it good enough? Choose its class to keep it, or drop it."
+    )
     (file,) = read_export(exported([task], lambda data: [annotation({"decision": "drop"})]), "export.json")
     assert [(d.id, d.kind, d.decision) for d in file.decisions] == [
         (wrong.ids[0], "mislabeled", "drop"),
