@@ -49,11 +49,15 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
         scripts: bool = True,
         before: str = "",
         options: PageOptions | None = None,
+        scheme: str = "light",
     ) -> Opened:
         path = tmp_path / "report.html"
         write_page(audit, path, options or PageOptions())
         window = browser.new_context(
-            viewport={"width": size[0], "height": size[1]}, offline=True, java_script_enabled=scripts
+            viewport={"width": size[0], "height": size[1]},
+            offline=True,
+            java_script_enabled=scripts,
+            color_scheme=scheme,
         )
         windows.append(window)
         opened = Opened(window.new_page())
