@@ -167,7 +167,8 @@ def _rank_anew(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 def _sentence(figures: Reviewed, lost: Sequence[Decision]) -> str:
     """Say what earlier reviews did."""
     source = f"{plural(len(figures.files), 'file')}, {plural(figures.decisions, 'decision')}"
-    done = f"{plural(figures.left_out, 'finding')} left out, checked before"
+    count = figures.left_out
+    done = f"{plural(count, 'finding')} left out, checked before" if count else "no finding left out"
     if not lost:
         return f"Earlier reviews ({source}): {done}; every decision was matched to a sample."
     gone = sum(d.decision == "drop" for d in lost)
