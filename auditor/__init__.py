@@ -4,6 +4,9 @@ dataset = auditor.read_dataset("photos")
 audit = auditor.run_audit(dataset)
 audit.findings_frame()
 auditor.save(audit, "photos-audit")
+
+version = auditor.plan_version(audit, auditor.read_reviews(["ana.json", "ben.json"]))
+auditor.write_version(version, "photos-2")
 """
 
 from __future__ import annotations
@@ -12,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from auditor.audit import run_audit
+    from auditor.cleaning import CleanOptions, Version, WriteOptions, plan_version, write_version
     from auditor.dataset import ReadOptions, read_dataset
     from auditor.errors import AuditError
     from auditor.results import Audit, Dataset, Finding, Thresholds
+    from auditor.review_files import read_reviews
     from auditor.settings import AuditSettings
     from auditor.storage import load, save
 
@@ -24,14 +29,20 @@ _HOMES = {
     "Audit": "results",
     "AuditError": "errors",
     "AuditSettings": "settings",
+    "CleanOptions": "cleaning",
     "Dataset": "results",
     "Finding": "results",
     "ReadOptions": "dataset",
     "Thresholds": "results",
+    "Version": "cleaning",
+    "WriteOptions": "cleaning",
     "load": "storage",
+    "plan_version": "cleaning",
     "read_dataset": "dataset",
+    "read_reviews": "review_files",
     "run_audit": "audit",
     "save": "storage",
+    "write_version": "cleaning",
 }
 """Where each public name lives: imported when first used, so that `import auditor` stays instant."""
 
@@ -39,14 +50,20 @@ __all__ = [
     "Audit",
     "AuditError",
     "AuditSettings",
+    "CleanOptions",
     "Dataset",
     "Finding",
     "ReadOptions",
     "Thresholds",
+    "Version",
+    "WriteOptions",
     "load",
+    "plan_version",
     "read_dataset",
+    "read_reviews",
     "run_audit",
     "save",
+    "write_version",
 ]
 
 

@@ -7,6 +7,7 @@ NEW appears whole, by one rename, or not at all. Written again, nothing changes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -100,7 +101,7 @@ def write_version(
     OutputError
         If `folder` is taken, or lies where it would become part of the dataset.
     """
-    options = options or WriteOptions()
+    folder, options = Path(folder), options or WriteOptions()
     files = VersionFiles(version.audit, version.plan, folder, options)
     if files.is_there():
         return False
@@ -130,7 +131,15 @@ def version_document(version: Version) -> Json:
         "relabelled": [{"from": a, "to": b, "samples": n} for a, b, n in plan.relabelled()],
         "dropped": [{"cause": cause, "samples": n} for cause, n in plan.dropped()],
         "thinned": [{"class": c, "before": n, "after": m} for c, n, m in plan.thinned()],
+        "listed_twice": _listed_twice(version),
         "agreement": asdict(version.agreement),
         "care": asdict(version.care),
         "estimate": None if version.estimate is None else asdict(version.estimate),
     }
+
+
+def _listed_twice(version: Version) -> int:
+    """Return how many files would be listed more than once under one label, their two labels made one."""
+    rows = zip(version.audit.dataset.table["path"], version.plan.rows, strict=True)
+    listed = Counter((path, row.label_after) for path, row in rows if path and row.action != "dropped")
+    return sum(count > 1 for count in listed.values()) if version.audit.dataset.has_images else 0

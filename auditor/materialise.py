@@ -185,6 +185,7 @@ def place_files(files: Sequence[TreeFile], folder: Path, mode: str, progress: Pr
         If links cannot be made here, or two names are one to this file system.
     """
     made: set[str] = set()
+    here = os.path.realpath(folder)
     for done, file in enumerate(files, start=1):
         parent = file.place.rpartition("/")[0]
         if parent not in made:
@@ -193,7 +194,7 @@ def place_files(files: Sequence[TreeFile], folder: Path, mode: str, progress: Pr
             if mode == "copy":
                 _copy(file, folder / file.place)
             else:
-                _link(file.source, folder / file.place, mode)
+                _link(file.source, f"{here}/{file.place}", mode)
         except FileExistsError as error:
             raise OutputError(_one_name(file.place)) from error
         progress("files", done, len(files))
@@ -231,12 +232,13 @@ def _copy(file: TreeFile, target: Path) -> None:
     os.utime(target, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 
-def _link(source: str, target: Path, mode: str) -> None:
+def _link(source: str, target: str, mode: str) -> None:
+    original = os.path.realpath(source)
     try:
         if mode == "hardlink":
-            target.hardlink_to(os.path.realpath(source))
+            Path(target).hardlink_to(original)
         else:
-            target.symlink_to(os.path.relpath(os.path.realpath(source), os.path.realpath(target.parent)))
+            Path(target).symlink_to(os.path.relpath(original, os.path.dirname(target)))  # noqa: PTH120 - fast
     except FileExistsError:
         raise
     except OSError as error:

@@ -50,8 +50,9 @@ def csv_text(frame: pd.DataFrame) -> str:
 
     Python's csv module, and pandas with it, leaves a carriage return unquoted: it would end the row.
     """
-    safe = neutralise_cells(frame)
-    rows = zip(*([_csv_cell(str(text)) for text in safe[name]] for name in safe.columns), strict=True)
+    # As objects: iterating over pandas' Arrow strings takes 5 times as long.
+    columns = [frame[name].to_numpy(dtype=object).tolist() for name in frame.columns]
+    rows = zip(*([_csv_cell(_neutralise(text)) for text in column] for column in columns), strict=True)
     header = ",".join(_csv_cell(str(name)) for name in frame.columns)
     return "\n".join([header, *map(",".join, rows)]) + "\n"
 

@@ -66,6 +66,8 @@ class Workspace:
     """
 
     def __init__(self, out: Path, contents: Contents, overwrite: bool, settings: Any) -> None:
+        if out.name in ("", ".."):
+            raise OutputError(f"The output {str(out)!r} is no folder that can be made: choose another --out.")
         self.out, self.contents, self.overwrite = out, contents, overwrite
         self.folder = out.with_name(out.name + ".partial")
         self._old = out.with_name(out.name + ".old")

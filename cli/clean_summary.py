@@ -97,6 +97,10 @@ def _lines(document: Json, result: Result) -> Iterator[str]:
     yield f"{document['dataset']}: {who}" + (f"; {', '.join(auto)}" if auto else "")
     yield ""
     yield from _change_lines(document)
+    if document["listed_twice"]:
+        files = plural(document["listed_twice"], "file")
+        yield f"{files} would be listed twice under one label: drop one of the two"
+        yield ""
     yield from _class_lines(document["thinned"], len(result.version.audit.dataset.classes))
     yield from _conflict_lines(result.version.conflicts, document["options"]["on_conflict"])
     yield from _agreement_lines(document["agreement"])

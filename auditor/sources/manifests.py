@@ -19,7 +19,7 @@ import pandas as pd
 from auditor.arrays import Bools
 from auditor.errors import DataError
 from auditor.results import Dataset
-from auditor.sources.names import encode_name, examples, locate, plural
+from auditor.sources.names import encode_entries, encode_name, examples, locate, plural
 from auditor.sources.options import ReadOptions
 from auditor.sources.rows import Source, make_dataset, texts
 from auditor.sources.tables import ColumnNames, read_table
@@ -180,6 +180,6 @@ def _is_file(path: str) -> bool:
 def _file_names(folder: str) -> set[str]:
     try:
         with os.scandir(folder) as listing:
-            return {encode_name(entry.name) for entry in listing if not entry.is_dir()}
+            return set(encode_entries([entry.name for entry in listing if not entry.is_dir()]))
     except (OSError, ValueError):
         return set()

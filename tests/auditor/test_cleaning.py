@@ -20,7 +20,7 @@ from toy import toy_audit
 from auditor.arrays import as_ids
 from auditor.cleaning import CleanOptions, WriteOptions, plan_version, version_document, write_version
 from auditor.dataset import ReadOptions, file_path, fingerprint, read_dataset
-from auditor.decisions import Decision, DecisionFile
+from auditor.decisions import Decision, DecisionFile, write_decisions
 from auditor.errors import AuditError, DataError, OutputError, UsageError
 from auditor.images import byte_digest
 from auditor.materialise import MODES
@@ -398,3 +398,60 @@ def test_cells_that_a_spreadsheet_would_run_are_neutralised(
         assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
     frame = pd.read_csv(tmp_path / "new" / "journal.csv", dtype=str, keep_default_na=False)
     assert len(frame) == len(audit.dataset)
+
+
+def test_a_file_whose_two_labels_become_one_is_told(tmp_path: Path) -> None:
+    for number, name in enumerate(("1.png", "2.png", "3.png")):
+        picture(tmp_path / "photos", name, number)
+    audit = audit_of(
+        tmp_path / "photos", [("1.png", "rose"), ("1.png", "tulip"), ("2.png", "rose"), ("3.png", "tulip")]
+    )
+    assert version_document(plan_version(audit))["listed_twice"] == 0
+    version = plan_version(audit, [decided(audit, {"1.png#2": "rose"})])
+    assert version_document(version)["listed_twice"] == 1
+    write_version(version, tmp_path / "new", WriteOptions("copy"))
+    found = read_dataset(tmp_path / "new")
+    assert dict(zip(found.ids, found.table["path"], strict=True)) == {
+        "1.png": "rose/1.png", "1.png#2": "rose/1-2.png", "2.png": "rose/2.png", "3.png": "tulip/3.png",
+    }  # fmt: skip
+
+
+def test_a_name_that_spells_another_ones_bytes_stays_its_own(tmp_path: Path) -> None:
+    for label in ("rose", "tulip"):
+        for number in range(10):
+            picture(tmp_path / "photos", f"{label}/{number}.png", number)
+    picture(tmp_path / "photos", "rose/caf%E9.png", 50)
+    picture(tmp_path, "raw.png", 60)
+    (tmp_path / "raw.png").rename(os.fsdecode(os.fsencode(tmp_path / "photos" / "rose") + b"/caf\xe9.png"))
+    first = read_dataset(tmp_path / "photos")
+    audit = audit_of(tmp_path / "photos", rows_of(first.table))
+    assert len(audit.dataset) == 22
+    write_version(plan_version(audit), tmp_path / "new")
+    found = read_dataset(tmp_path / "new")
+    assert len(found) == 22
+    for row in range(22):
+        assert byte_digest(Path(file_path(found, row)).read_bytes()) == audit.facts.byte_digest[row]
+
+
+@pytest.mark.parametrize("out", [".", ".."])
+def test_an_output_without_a_name_is_refused(
+    out: str, photos: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(OutputError):
+        write_version(plan_version(photos), Path(out))
+
+
+def test_the_same_from_python(photos: Audit, tmp_path: Path) -> None:
+    import auditor
+
+    files = auditor.read_reviews([saved(decided(photos, {"rose/1.png": "tulip"}), tmp_path / "ana.json")])
+    version = auditor.plan_version(photos, files, auditor.CleanOptions(on_conflict="drop"))
+    assert auditor.write_version(version, tmp_path / "new", auditor.WriteOptions())
+    assert auditor.read_dataset(tmp_path / "new").table["label"][5] == "tulip"
+
+
+def saved(file: DecisionFile, path: Path) -> Path:
+    write_decisions(file, path)
+    return path
