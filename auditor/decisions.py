@@ -10,6 +10,7 @@ kind, `LABEL_CHECK`: neither the page nor its file tells which is which; the aud
 
 from __future__ import annotations
 
+import csv
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -143,7 +144,9 @@ def write_decisions(file: DecisionFile, path: Path) -> None:
     about = dict(zip(_FILE_FIELDS, values, strict=True))
     if path.suffix.lower() == ".csv":
         frame = pd.DataFrame([{**about, **row} for row in rows], columns=[*_FILE_FIELDS, *_ROW_FIELDS])
-        neutralise_cells(frame).to_csv(path, index=False, lineterminator="\n")
+        # Texts in quotes: pandas would leave a carriage return bare, which readers take for a new row.
+        quoting = csv.QUOTE_NONNUMERIC
+        neutralise_cells(frame).to_csv(path, index=False, lineterminator="\n", quoting=quoting)
         return
     document = {"schema": SCHEMA, **about, "counts": file.counts(), "decisions": rows}
     path.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -96,7 +96,7 @@ def read_table(
     read = _read_csv if suffix in (".csv", ".tsv") else _read_jsonl
     frame, more = read(text, columns, path.name)
     if more and every_row:
-        raise DataError(f"{more[0].rstrip('.')}; without it rows and vectors would not match.")
+        raise DataError(f"{more[0].rstrip('.')}; every row is needed, so mend the file or save it again.")
     return frame, notes + more
 
 

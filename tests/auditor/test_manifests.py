@@ -210,7 +210,7 @@ def test_rows_with_another_number_of_fields_are_counted(root: Path) -> None:
     assert dataset.notes == (
         "1 row of m.csv passed over, not 2 fields each; the first is 'images/02,jpg,b'.",
     )
-    with pytest.raises(DataError, match="rows and vectors would not match"):
+    with pytest.raises(DataError, match="every row is needed"):
         read_dataset(root / "m.csv", ReadOptions(images=False))
 
 
