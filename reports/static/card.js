@@ -28,8 +28,7 @@ function allPictures(card, answers) {
     const own = answers.find((one) => one.under === i);
     return make("figure", {}, withPictures ? frame(sample, ROOM.member, { now: true }) : "", make("figcaption", {},
       make("b", {}, labelled(samples.label[sample])),
-      place ? make("span", { class: "soft" }, " in ", make("bdi", {}, place)) : "",
-      tie === "nearly identical" ? make("span", { class: "soft" }, ", nearly identical") : "",
+      place || tie === "nearly identical" ? make("span", { class: "soft" }, place ? make("bdi", {}, `in ${place}`) : "", place && tie === "nearly identical" ? ", " : "", tie === "nearly identical" ? "nearly identical" : "") : "",
       make("div", {}, original(sample))),
       own ? answerButton(own) : "");
   });
