@@ -18,6 +18,8 @@ from cli.output import plain, say
 SHOWN_PAIRS, SHOWN_CLASSES, SHOWN_CONFLICTS = 10, 10, 5
 WIDTH = 34
 """Characters of a line before its number."""
+LONGEST_NAME = 40
+"""Characters of a class name in a column of names; --json has all of them."""
 
 CAUSE_WORDS = {
     "conflict": "in conflict",
@@ -111,10 +113,15 @@ def _lines(document: Json, result: Result) -> Iterator[str]:
 def _headline(counts: Json) -> str:
     if counts["kept"] == counts["samples"]:
         return f"Nothing changes: all {plural(counts['samples'], 'sample')} stay as they are"
-    return (
-        f"{counts['remaining']:,} of {plural(counts['samples'], 'sample')} remain: {counts['relabelled']:,} "
-        f"relabelled, {counts['kept']:,} as they are; {counts['dropped']:,} dropped"
-    )
+    parts = f"{counts['relabelled']:,} relabelled, {counts['kept']:,} as they are"
+    if not counts["dropped"]:
+        return f"All {plural(counts['samples'], 'sample')} remain: {parts}"
+    remaining = f"{counts['remaining']:,} of {plural(counts['samples'], 'sample')} remain"
+    return f"{remaining}: {parts}; {counts['dropped']:,} dropped"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 2]}.."
 
 
 def _number(words: str, count: int, indent: int = 2) -> str:
@@ -127,7 +134,7 @@ def _change_lines(document: Json) -> Iterator[str]:
     yield _number("relabelled", counts["relabelled"])
     pairs = document["relabelled"]
     for pair in pairs[:SHOWN_PAIRS]:
-        yield _number(f"{pair['from']} to {pair['to']}", pair["samples"], 4)
+        yield _number(f"{_short(pair['from'])} to {_short(pair['to'])}", pair["samples"], 4)
     if len(pairs) > SHOWN_PAIRS:
         rest = pairs[SHOWN_PAIRS:]
         yield _number(f"{plural(len(rest), 'other pair')}", sum(p["samples"] for p in rest), 4)
