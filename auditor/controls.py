@@ -151,7 +151,7 @@ def measure_care(audit: Audit, answers: Iterable[Answer]) -> Care:
     ]
     changed = [(i, d) for i, d in blind if (d.first_decision, d.first_to) != (d.decision, d.to)]
     return Care(
-        controls=_count([a for a in answers if a.kind == CONTROL], second),
+        controls=_count(_on_controls(audit, answers), second),
         flagged=_count([a for a in answers if a.kind == "mislabeled"], second),
         first_answers=len(blind),
         changed=len(changed),
@@ -170,8 +170,7 @@ def estimate_label_errors(audit: Audit, answers: Iterable[Answer]) -> LabelError
     drawn: they are taken to be like the rest.
     """
     answers = tuple(answers)
-    drawn = _eligible(audit)
-    controls = _count([a for a in answers if a.kind == CONTROL and a.id in drawn], {})
+    controls = _count(_on_controls(audit, answers), {})
     if not controls.settled:
         return None
     kind_of = _label_kinds(audit)
@@ -243,6 +242,11 @@ def hypergeometric_interval(found: int, drawn: int, population: int, level: floa
 def _eligible(audit: Audit) -> set[str]:
     named = {i for finding in audit.findings for i in finding.ids}
     return set(audit.embeddings.ids.tolist()) - named
+
+
+def _on_controls(audit: Audit, answers: Iterable[Answer]) -> list[Answer]:
+    drawn = _eligible(audit)
+    return [answer for answer in answers if answer.kind == CONTROL and answer.id in drawn]
 
 
 def _second_best(audit: Audit) -> dict[str, str]:

@@ -145,8 +145,8 @@ def write_decisions(file: DecisionFile, path: Path) -> None:
     if path.suffix.lower() == ".csv":
         frame = pd.DataFrame([{**about, **row} for row in rows], columns=[*_FILE_FIELDS, *_ROW_FIELDS])
         # Texts in quotes: pandas would leave a carriage return bare, which readers take for a new row.
-        quoting = csv.QUOTE_NONNUMERIC
-        neutralise_cells(frame).to_csv(path, index=False, lineterminator="\n", quoting=quoting)
+        safe = neutralise_cells(frame)
+        safe.to_csv(path, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         return
     document = {"schema": SCHEMA, **about, "counts": file.counts(), "decisions": rows}
     path.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

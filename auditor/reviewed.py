@@ -172,8 +172,9 @@ def _sentence(figures: Reviewed, lost: Sequence[Decision]) -> str:
     if not lost:
         return f"Earlier reviews ({source}): {done}; every decision was matched to a sample."
     gone = sum(d.decision == "drop" for d in lost)
-    drops = f" ({gone} of them to drop it)" if gone else ""
-    ids = list(dict.fromkeys(d.id for d in lost))
+    drops = f" ({gone} of them drop it)" if gone else ""
+    # A sample that was dropped is gone as it should be: the others are worth a look.
+    ids = list(dict.fromkeys(d.id for d in sorted(lost, key=lambda d: d.decision == "drop")))
     short = [i if len(i) <= SHOWN_CHARACTERS else f"{i[:SHOWN_CHARACTERS]}.." for i in ids]
     return (
         f"Earlier reviews ({source}): {done}; {plural(len(lost), 'decision')} could not be matched to a "

@@ -201,6 +201,7 @@ def test_a_copy_is_no_control_and_a_conflicting_copy_is_flagged() -> None:
     )
     assert found is not None
     assert (found.controls, found.controls_wrong, found.flagged_wrong) == (1, 0, 1)
+    assert measure_care(audit, [answer(copy, CONTROL, "keep")]).controls.reviewed == 0
     assert found.flagged == 2 + sum(f.kind in ("mislabeled", "ambiguous") for f in audit.findings)
 
 

@@ -313,7 +313,12 @@ def test_the_sentence_names_three_of_those_it_could_not_match() -> None:
     assert (figures.decisions, figures.matched, figures.unmatched) == (5, 0, 5)
     assert sentence == (
         "Earlier reviews (2 files, 5 decisions): no finding left out; 5 decisions could not be matched to "
-        r"a sample (1 of them to drop it): 'one\n.png', '=1+1', '</script>' and 2 more."
+        r"a sample (1 of them drop it): 'one\n.png', '=1+1', '</script>' and 2 more."
+    )
+    dropped = [Decision(f"gone {n}", f"gone {n}", "low_quality", "drop", "cat") for n in range(9)]
+    assert (
+        "(9 of them drop it): 'last', 'gone 0'"
+        in recall(audit, review(audit, "a", [*dropped, replace(rows[4], decision="keep")]))[2]
     )
     long = recall(audit, review(audit, "a", rows[3:4]))[2]
     assert "x" * 81 not in long
