@@ -42,8 +42,8 @@ PICTURE, CLASS_CONTROL, DECISION_CONTROL, NOTE_CONTROL = "picture", "chosen_clas
 LOCAL_FILES = "/data/local-files/?d="
 """How Label Studio names a file under its LOCAL_FILES_DOCUMENT_ROOT."""
 
-SELECT_FROM = 25
-"""Classes from which a searchable list takes the place of buttons."""
+SEARCH_FROM = 15
+"""Classes from which a field to search them stands above them."""
 ASKED = {
     "conflicting_duplicate": "Which class is right? Drop a copy that is not needed.",
     "leak": "Does this copy stay where it is? Choose its class to keep it, or drop it.",
@@ -137,14 +137,20 @@ def labeling_config(classes: Sequence[str]) -> str:
     view = ElementTree.Element("View")
     for text, size in (("$question", "4"), ("$reason", "5")):
         ElementTree.SubElement(view, "Header", value=text, size=size)
-    ElementTree.SubElement(view, "Image", name=PICTURE, value="$image", zoom="true")
-    ElementTree.SubElement(view, "Header", value="Which class is it?", size="5")
-    layout = "select" if len(classes) >= SELECT_FROM else "inline"
-    chosen = _choices(view, CLASS_CONTROL, layout)
+    ElementTree.SubElement(view, "Image", name=PICTURE, value="$image", zoom="true", maxHeight="50vh")
+    if len(classes) >= SEARCH_FROM:
+        search = {
+            "name": "search",
+            "toName": CLASS_CONTROL,
+            "minlength": "0",
+            "placeholder": "Search a class",
+        }
+        ElementTree.SubElement(view, "Filter", search)
+    chosen = _choices(view, CLASS_CONTROL)
     for name in classes:
         ElementTree.SubElement(chosen, "Choice", value=encode_text(name))
     ElementTree.SubElement(view, "Header", value="Or no class: this counts before a class", size="5")
-    decision = _choices(view, DECISION_CONTROL, "inline")
+    decision = _choices(view, DECISION_CONTROL)
     for value, hint in (("drop", "Take the picture out of the dataset"), ("unsure", "Leave it to others")):
         ElementTree.SubElement(decision, "Choice", value=value, hint=hint)
     note = {
@@ -158,8 +164,8 @@ def labeling_config(classes: Sequence[str]) -> str:
     return ElementTree.tostring(view, encoding="unicode") + "\n"
 
 
-def _choices(view: ElementTree.Element, name: str, layout: str) -> ElementTree.Element:
-    how = {"name": name, "toName": PICTURE, "choice": "single", "layout": layout}
+def _choices(view: ElementTree.Element, name: str) -> ElementTree.Element:
+    how = {"name": name, "toName": PICTURE, "choice": "single", "layout": "inline"}
     return ElementTree.SubElement(view, "Choices", how)
 
 

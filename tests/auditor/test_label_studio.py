@@ -133,8 +133,8 @@ def test_config_is_well_formed_and_names_every_class_once(audit: Audit) -> None:
     config = labeling_config(audit.dataset.classes)
     root = ElementTree.fromstring(config)
     names = [tag.attrib["name"] for tag in root.iter() if "name" in tag.attrib]
-    assert names == ["picture", "chosen_class", "decision", "note"]
-    assert {tag.attrib.get("toName", "picture") for tag in root.iter()} == {"picture"}
+    assert names == ["picture", "search", "chosen_class", "decision", "note"]
+    assert {tag.attrib.get("toName") for tag in root.iter()} == {None, "picture", "chosen_class"}
     offered = choices(config, "chosen_class")
     assert [decode_text(value) for value in offered] == list(audit.dataset.classes)
     assert not any("$" in value for value in offered), "Label Studio would look for a field"
@@ -449,12 +449,12 @@ def test_nothing_to_hand_over(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_many_classes_become_a_searchable_list() -> None:
-    def layout(classes: int) -> str:
+def test_many_classes_can_be_searched() -> None:
+    def searched(classes: int) -> list[str]:
         root = ElementTree.fromstring(labeling_config([f"c{n}" for n in range(classes)]))
-        return root.find(".//Choices").attrib["layout"]
+        return [field.attrib["toName"] for field in root.iter("Filter")]
 
-    assert (layout(5), layout(200)) == ("inline", "select")
+    assert (searched(5), searched(200)) == ([], ["chosen_class"])
 
 
 def test_every_kind_can_be_answered(tmp_path: Path) -> None:
