@@ -17,10 +17,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.decisions import DecisionFile, newest
+from auditor.decisions import LABEL_CHECK, DecisionFile, newest
 
 Item: TypeAlias = tuple[str, str]
 """(sample id, kind): one question about one sample."""
+SAME_QUESTION = ("mislabeled", "ambiguous", LABEL_CHECK)
+"""Kinds that ask whether the label is right, on an open page and on a blind one."""
 Answers: TypeAlias = Mapping[Item, Mapping[str, Hashable]]
 """Item to annotator to answer."""
 
@@ -85,7 +87,8 @@ def measure_agreement(files: Iterable[DecisionFile]) -> Agreement:
     for file, d in newest(files):
         who = file.annotator
         names.setdefault(who)
-        given.setdefault((d.id, d.kind), {})[who] = (d.decision, d.to)
+        kind = LABEL_CHECK if d.kind in SAME_QUESTION else d.kind
+        given.setdefault((d.id, kind), {})[who] = (d.decision, d.to)
     annotators = tuple(names)
     return Agreement(
         annotators=annotators,

@@ -10,7 +10,6 @@ kind, `LABEL_CHECK`: neither the page nor its file tells which is which; the aud
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 from auditor.arrays import Ids
 from auditor.errors import DataError
 from auditor.results import KINDS, Audit
-from auditor.tables import neutralise_cells
+from auditor.tables import csv_text
 
 SCHEMA = "auditor.decisions/1"
 LABEL_CHECK = "label_check"
@@ -144,9 +143,7 @@ def write_decisions(file: DecisionFile, path: Path) -> None:
     about = dict(zip(_FILE_FIELDS, values, strict=True))
     if path.suffix.lower() == ".csv":
         frame = pd.DataFrame([{**about, **row} for row in rows], columns=[*_FILE_FIELDS, *_ROW_FIELDS])
-        # Texts in quotes: pandas would leave a carriage return bare, which readers take for a new row.
-        safe = neutralise_cells(frame)
-        safe.to_csv(path, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+        path.write_text(csv_text(frame), encoding="utf-8", newline="")
         return
     document = {"schema": SCHEMA, **about, "counts": file.counts(), "decisions": rows}
     path.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

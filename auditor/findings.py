@@ -205,7 +205,7 @@ def _judged(inputs: FindingInputs) -> Iterator[Finding]:
 
 
 def ask_about_label(inputs: FindingInputs, row: int) -> Finding:
-    """Return the question whether one sample's label is right, whatever its scores: asked of control samples."""
+    """Return the question whether one sample's label is right, whatever its scores; asked of controls."""
     return _finding(
         "mislabeled",
         (str(inputs.embeddings.ids[row]),),

@@ -8,7 +8,7 @@
     class "a/b"                      -->  folder "a%2Fb" (`materialise.folder_names`)
     cat/1.png, dog/1.png, cat/1.jpg  -->  cat/1.png, dog/1-2.png, cat/1-3.jpg
 
-In the tables a cell that a spreadsheet would run has a quote in front (`tables.neutralise_cells`).
+In the tables a cell that a spreadsheet would run has a quote in front (`tables.csv_text`).
 
 No two files have one stem, in whatever folders: CVAT and Datumaro name a picture by that, and would make one
 picture with two labels of them. Formats: FiftyOne's ImageClassificationDirectoryTree and CSVDataset
@@ -33,7 +33,7 @@ from auditor.label_studio import encode_text, nothing_flagged, questions_of
 from auditor.materialise import TreeFile, folder_names, place_files
 from auditor.results import Audit, Finding
 from auditor.sources.names import locate
-from auditor.tables import neutralise_cells
+from auditor.tables import csv_text
 
 IMAGES, LABELS_FILE, CLASSES_FILE, ARCHIVE = "images", "labels.csv", "classes.csv", "imagenet.zip"
 UNLABELLED: tuple[str, ...] = ("_unlabeled", "no_label")
@@ -229,7 +229,7 @@ def _classes(audit: Audit, flagged: Sequence[_Flagged]) -> pd.DataFrame:
 
 
 def _write_csv(frame: pd.DataFrame, file: Path) -> None:
-    neutralise_cells(frame).to_csv(file, index=False, float_format="%.6g", lineterminator="\n")
+    file.write_text(csv_text(frame), encoding="utf-8", newline="")
 
 
 def _write_archive(folder: Path, places: Sequence[str], progress: Progress) -> None:

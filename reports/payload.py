@@ -22,9 +22,10 @@ from auditor.decisions import SCHEMA, decision_row
 from auditor.results import Thumbnail
 from reports import wording
 from reports.points import PointsView
+from reports.review import ReviewView
 from reports.selection import MEMBERS_SHOWN
 from reports.terms import TERMS
-from reports.view import CardView, PageView, PairView, ReviewView
+from reports.view import CardView, PageView, PairView
 
 COMPRESS_FROM = 60_000
 """Characters of JSON from which on it is stored compressed; shorter stays readable in the page's source."""

@@ -15,13 +15,11 @@ Classes are named by their code, the position in `class_names`; samples by their
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from auditor.decisions import Decision, DecisionFile, newest
 from auditor.results import Audit, ClassPair
 from reports import selection, wording
 from reports.options import PageOptions
@@ -29,18 +27,8 @@ from reports.overview import ClassView, ConfusionView, PlanView, class_views, co
 from reports.points import PointsView, points_view
 from reports.provenance import ProvenanceView, provenance_view
 from reports.questions import Asked, Question, ask, part_sentence
-
-
-@dataclass(frozen=True)
-class SampleView:
-    """One sample that the page names; `label` is a class code, `digest` "" where nothing is asked."""
-
-    id: str
-    path: str
-    label: int
-    place: str
-    digest: str
-    pictured: bool
+from reports.review import ReviewView, review_view
+from reports.samples import Samples, SampleView
 
 
 @dataclass(frozen=True)
@@ -101,22 +89,6 @@ class PairView:
 
 
 @dataclass(frozen=True)
-class ReviewView:
-    """What decisions on this page belong to, and those that it starts with.
-
-    `page_id` tells this page from others of the same audit; `annotator` is "" when the decisions come from
-    several people or there are none.
-    """
-
-    report_id: str
-    fingerprint: str
-    page_id: str
-    blind: bool
-    annotator: str
-    decisions: tuple[Decision, ...]
-
-
-@dataclass(frozen=True)
 class PageView:
     """All that one page shows; see the module docstring."""
 
@@ -140,48 +112,6 @@ class PageView:
     review: ReviewView
 
 
-class _Samples:
-    """Collects the samples that are named, each once, and knows their rows in the dataset."""
-
-    def __init__(self, audit: Audit) -> None:
-        table = audit.dataset.table
-        self._index = pd.Index(table["id"])
-        self._path, self._label = table["path"].to_numpy(), audit.dataset.codes
-        self._split, self._domain = table["split"].to_numpy(), table["domain"].to_numpy()
-        self._digest = audit.facts.digest
-        self._number: dict[str, int] = {}
-        self.views: list[SampleView] = []
-        groups = audit.duplicates.group
-        sizes = np.bincount(groups[groups >= 0], minlength=1)
-        self.group_of = selection.group_index(audit)
-        self._size = sizes.tolist()
-
-    def add(self, sample_id: str, pictured: bool = True) -> int:
-        """Return the number of this sample on the page."""
-        if sample_id not in self._number:
-            row = int(self._index.get_loc(sample_id))
-            place = " ".join(p for p in (self._domain[row], self._split[row]) if p)
-            self._number[sample_id] = len(self.views)
-            view = SampleView(sample_id, str(self._path[row]), int(self._label[row]), place, "", pictured)
-            self.views.append(view)
-        number = self._number[sample_id]
-        if pictured and not self.views[number].pictured:
-            self.views[number] = replace(self.views[number], pictured=True)
-        return number
-
-    def member(self, sample_id: str, pictured: bool) -> int:
-        """Return the number of a sample that is decided about: it is named with its digest."""
-        number = self.add(sample_id, pictured)
-        digest = str(self._digest[int(self._index.get_loc(sample_id))])
-        self.views[number] = replace(self.views[number], digest=digest)
-        return number
-
-    def copies(self, sample_id: str) -> int:
-        """Return how many copies of this sample there are, itself included."""
-        group = self.group_of.get(sample_id, -1)
-        return 1 if group < 0 else int(self._size[group])
-
-
 def make_view(audit: Audit, options: PageOptions | None = None, asked: Asked | None = None) -> PageView:
     """Return everything that the page of this audit says.
 
@@ -191,7 +121,7 @@ def make_view(audit: Audit, options: PageOptions | None = None, asked: Asked | N
     """
     options = options or PageOptions()
     asked = asked or ask(audit, options)
-    dataset, samples = audit.dataset, _Samples(audit)
+    dataset, samples = audit.dataset, Samples(audit)
     code_of = {name: code for code, name in enumerate(dataset.classes)}
     cards = tuple(_card(q, samples, code_of, options.votes) for q in asked.questions)
     pairs = _pair_views(audit, samples, code_of)
@@ -215,7 +145,7 @@ def make_view(audit: Audit, options: PageOptions | None = None, asked: Asked | N
         confusion=confusion_view(audit.separation.confusion, dataset.classes),
         plan=plan_view(audit.review_plan),
         explained=provenance_view(audit),
-        review=_review_view(audit, asked, options),
+        review=review_view(audit, asked, options),
     )
 
 
@@ -246,30 +176,6 @@ def _not_shown(asked: Asked) -> str:
     )
 
 
-def _review_view(audit: Audit, asked: Asked, options: PageOptions) -> ReviewView:
-    made = audit.provenance
-    parts = [made.report_id, f"{asked.part}/{asked.parts}", options.blind, len(asked.questions)]
-    names = {file.annotator for file in options.decisions}
-    return ReviewView(
-        report_id=made.report_id,
-        fingerprint=made.fingerprint,
-        page_id=" ".join(map(str, parts)),
-        blind=options.blind,
-        annotator=names.pop() if len(names) == 1 else "",
-        decisions=latest(options.decisions),
-    )
-
-
-def latest(files: Sequence[DecisionFile]) -> tuple[Decision, ...]:
-    """Return the latest decision about each (sample, kind), whoever made it."""
-    kept: dict[tuple[str, str], Decision] = {}
-    for _, d in newest(files):
-        earlier = kept.get((d.id, d.kind))
-        if earlier is None or d.time >= earlier.time:
-            kept[(d.id, d.kind)] = d
-    return tuple(kept.values())
-
-
 def _facts(audit: Audit) -> tuple[str, ...]:
     thing = ("picture", "pictures") if audit.dataset.has_images else ("sample", "samples")
     mixed = sum(c.verdict == "mixed" for c in audit.separation.classes)
@@ -289,7 +195,7 @@ def _kind_views(asked: Asked) -> tuple[KindView, ...]:
 
 def _card(
     asked: Question,
-    samples: _Samples,
+    samples: Samples,
     code_of: Mapping[str, int],
     votes: Mapping[str, tuple[tuple[str, str], ...]],
 ) -> CardView:
@@ -321,7 +227,7 @@ def _card(
     )
 
 
-def _pair_views(audit: Audit, samples: _Samples, code_of: Mapping[str, int]) -> tuple[PairView, ...]:
+def _pair_views(audit: Audit, samples: Samples, code_of: Mapping[str, int]) -> tuple[PairView, ...]:
     confusions = selection.Confusions(audit)
     sizes = dict(zip(audit.dataset.classes, np.bincount(audit.dataset.codes).tolist(), strict=True))
 

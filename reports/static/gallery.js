@@ -149,7 +149,7 @@ onDecision((numbers) => {
 
 onChange((before) => {
   const kept = ["kind", "pair", "code", "picked", "todo", "order"].every((name) => before[name] === state[name]);
-  if (kept) return markTile();
+  if (kept && !(state.todo && before.card !== state.card)) return markTile();
   drawChips();
   statusLine();
   return drawGallery();

@@ -13,6 +13,15 @@ function drawProgress() {
 }
 
 const PLAN_STEP = 20;
+const ENOUGH_DECIDED = 10; // from so many on, what was found so far stands beside what may come
+
+// "so far 9 of 12 were": the wrong labels among the decided ones; unsure ones tell nothing.
+function foundSoFar() {
+  const rows = [...decided].filter(([number]) => cards[number].kind === "mislabeled").map(([, entry]) => entry.rows[0]).filter((row) => row && row[0] !== "unsure");
+  if (rows.length < ENOUGH_DECIDED) return "";
+  const wrong = rows.filter((row) => row[0] === "relabel").length;
+  return `; so far ${count(wrong)} of ${count(rows.length)} ${wrong === 1 ? "was" : "were"}`;
+}
 
 // "The next 20 may hold up to 15 errors": the suggestions' probabilities of the wrong labels that come next.
 function planSentence() {
@@ -22,7 +31,7 @@ function planSentence() {
   const chance = (card) => (card.probabilities.find(([code]) => code === card.suggested) || [0, 0])[1];
   const errors = Math.round(next.reduce((sum, number) => sum + chance(cards[number]), 0));
   const words = next.length === 1 ? "The next label may be an error" : `The next ${next.length} may hold up to ${errors} ${errors === 1 ? "error" : "errors"}`;
-  return `${words}, `;
+  return `${words}${foundSoFar()}, `;
 }
 
 let tellingOff = 0;

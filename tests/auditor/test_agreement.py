@@ -111,7 +111,7 @@ def figures(found: Agreement) -> list[Any]:
         [made("a", {})],
         [made("a", {"x": ("keep", "")})],
         [made("a", {"x": ("keep", "")}), made("b", {"y": ("drop", "")})],
-        [made("a", {"x": ("keep", "")}), made("b", {"x": ("keep", "")}, kind="label_check")],
+        [made("a", {"x": ("keep", "")}), made("b", {"x": ("keep", "")}, kind="off_topic")],
     ],
     ids=["no file", "empty file", "one annotator", "nothing shared", "other question"],
 )
@@ -120,6 +120,11 @@ def test_nothing_shared_is_no_figure(files: list[DecisionFile]) -> None:
     assert found.shared == 0
     assert found.answers == found.decisions == NOTHING
     assert all(p.items == 0 and p.raw is None and p.kappa is None for p in found.pairwise)
+
+
+def test_a_blind_and_an_open_page_ask_the_same_about_a_label() -> None:
+    files = [made("a", {"x": ("keep", "")}), made("b", {"x": ("keep", "")}, kind="label_check")]
+    assert measure_agreement(files).shared == 1
 
 
 @pytest.mark.parametrize("names", ["ab", "abc"])

@@ -258,6 +258,11 @@ def test_open_only_and_order_leave_out_and_sort(open_page: Open, audit: Audit) -
     assert tab.locator("#gallery .tile[data-decided]").count() == 1
     tab.check("#todo")
     assert tab.locator("#gallery .tile").count() == len(ids) - 1
+    tab.keyboard.press("k")
+    tab.keyboard.press("k")
+    assert tab.locator("#gallery .tile").count() == len(ids) - 3
+    tab.keyboard.press("z")
+    assert tab.locator("#gallery .tile").count() == len(ids) - 2
 
 
 def test_a_blind_page_shows_nothing_before_the_first_answer_and_keeps_both(

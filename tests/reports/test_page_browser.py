@@ -168,8 +168,15 @@ RANDOM_FILTERS = """async (pictures) => {
   };
   const key = () => new KeyboardEvent("keydown", {key: "Escape", bubbles: true});
   const escape = () => document.body.dispatchEvent(key());
-  const actions = [lasso, escape, escape, () => click("#chips button"), () => click("#pairs .pair > button"),
-                   () => click("#legend button"), () => click("#gallery .tile")];
+  const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+  const sort = () => {
+    const order = document.querySelector("#order");
+    order.value = ["alike", "suspect"][random(2)];
+    order.dispatchEvent(new Event("change"));
+  };
+  const actions = [lasso, escape, escape, sort, () => click("#chips button"), () => click("#todo"),
+                   () => click("#pairs .pair > button"), () => click("#legend button"),
+                   () => click("#gallery .tile"), () => press("k"), () => press("z")];
   const texts = new Map();
   const bytesOf = async (url) => {
     if (!texts.has(url)) {

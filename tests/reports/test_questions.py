@@ -19,7 +19,8 @@ from reports import selection
 from reports.conflicts import write_conflicts_page
 from reports.options import PageOptions
 from reports.questions import ask, share_out
-from reports.view import latest, make_view
+from reports.review import latest
+from reports.view import make_view
 
 CLASSES = ("bird", "cat", "dog", "eel")
 
