@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from auditor.settings import AuditSettings
     from auditor.storage import load, save
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Audit": "results",
