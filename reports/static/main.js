@@ -35,7 +35,7 @@ function answerKey(key) {
 }
 
 function commandKey(key) {
-  if (key === "?") byId("help").showModal();
+  if (key === "?") openHelp();
   else if (key.toUpperCase() === "Z") undo();
   else if (key === "Enter" && state.revealed === state.card && document.activeElement === cardElement) goOn();
   else return false;

@@ -58,7 +58,7 @@ const fileName = (ending) => `decisions-${safeName(review.annotator)}.${ending}`
 
 // The JSON is the record. The table is a click of its own: browsers ask before they let a page save two files at once.
 function save() {
-  if (!review.annotator) return nameBox.showModal();
+  if (!review.annotator) return askName(save, "Save decisions");
   const file = fileDocument();
   download(fileName("json"), "application/json", JSON.stringify(file, null, 1));
   review.unsaved = 0;
@@ -66,6 +66,31 @@ function save() {
   drawProgress();
   return tell(`Saved ${count(file.decisions.length)} ${file.decisions.length === 1 ? "decision" : "decisions"} as ${fileName("json")}. Send this file back.`,
     make("button", { type: "button", id: "save-table", onclick: saveTable }, "Save as a table too (CSV)"));
+}
+
+function askName(then, words) {
+  byId("name-text").value = review.annotator;
+  byId("name-done").textContent = words;
+  nameBox.then = then;
+  nameBox.showModal();
+}
+
+function openHelp() {
+  byId("whose").textContent = review.annotator ? `Your decisions are saved as “${review.annotator}”.` : "Your name is asked when you save.";
+  byId("start-over").hidden = !decided.size;
+  byId("help").showModal();
+}
+
+// Somebody else decides on the same computer: all answers go, in one step that can be undone.
+function startOver() {
+  byId("help").close();
+  const step = [...decided];
+  for (const [number] of step) enter(number, undefined);
+  notes.clear();
+  review.annotator = "";
+  remember(step);
+  tell(`${count(step.length)} decisions taken back. Z brings them back.`);
+  showAndFocus(orders.alike[0]);
 }
 
 function saveTable() {
@@ -103,10 +128,13 @@ byId("name-form").addEventListener("submit", (event) => {
   const name = byId("name-text").value.trim();
   if (!name) return;
   review.annotator = name;
+  keepLater();
   nameBox.close();
-  save();
+  nameBox.then();
 });
-byId("help-open").addEventListener("click", () => byId("help").showModal());
+byId("help-open").addEventListener("click", openHelp);
+byId("start-over").addEventListener("click", startOver);
+byId("change-name").addEventListener("click", () => { byId("help").close(); askName(() => tell(`Your decisions are saved as “${review.annotator}”.`), "Take this name"); });
 for (const button of document.querySelectorAll("dialog [data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
 // A click beside a dialog closes it.
 for (const box of document.querySelectorAll("dialog")) box.addEventListener("click", (event) => { if (event.target === box) box.close(); });

@@ -315,6 +315,22 @@ def test_nothing_on_a_blind_page_tells_controls_from_flagged_samples(open_page: 
     assert points == len([i for i in audit.map.ids if i in flagged])
 
 
+def test_somebody_else_can_start_over_and_it_can_be_undone(
+    open_page: Open, audit: Audit, tmp_path: Path
+) -> None:
+    tab = open_page(audit).tab
+    tab.keyboard.press("k")
+    tab.keyboard.press("k")
+    first = save(tab, tmp_path)
+    tab.keyboard.press("?")
+    assert "“Ann”" in tab.locator("#whose").inner_text()
+    tab.click("#start-over")
+    assert tab.locator("#done").inner_text() == "0"
+    tab.keyboard.press("z")
+    second = save(tab, tmp_path, "Ben")
+    assert (second.annotator, second.decisions) == ("Ben", first.decisions)
+
+
 def broken(file: dict[str, Any], **changes: Any) -> str:
     return json.dumps({**file, **changes})
 
