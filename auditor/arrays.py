@@ -34,6 +34,8 @@ def no_progress(stage: str, done: int, total: int) -> None:
 
 def as_ids(values: Sequence[str] | pd.Series | NDArray[Any]) -> Ids:
     """Return ids as a one-dimensional object array of `str`."""
+    if isinstance(values, pd.Series):
+        values = values.to_numpy(dtype=object)  # ten times as fast to walk through
     out = np.empty(len(values), dtype=object)
     out[:] = [str(v) for v in values]
     return out

@@ -2,18 +2,19 @@
 
 One document with one figure, found by the page's script under these names:
 
-    plain, flagged     sources with x, y, code, color; flagged also line
-    front              the points of the chosen classes once more, above the others
+    plain, flagged     sources with x, y and the class's code; the script adds colours
     focus, links       sources of the ring around the sample in question and of the lines to its neighbours
     map                the figure; tools pan, lasso, box, tap, zoom, hover
 
-The ground is transparent and the colours are set by the script from the page's style sheet, so that light and
-dark both work. Nothing in the document is text from the dataset.
+Bokeh keeps the axes, the tools and which point lies where. The points themselves are drawn by the script
+(static/dots.js), in the colours of the page's style sheet, so that light and dark both work; the ground is
+transparent. Nothing in the document is text from the dataset.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -32,30 +33,25 @@ PALETTE = (0x1F6FEB, 0xD9480F, 0x667766, 0xEEBB66, 0x772299, 0x550000, 0x99AA22,
 """Eight hues that stay apart for all colour-vision deficiencies; --hue-0 to --hue-7 in page.css."""
 
 
-def bokeh_scripts() -> tuple[str, ...]:
-    """Return BokehJS as inline scripts: core and WebGL, nothing that a button or table would need."""
+def bokeh_script() -> str:
+    """Return BokehJS as an inline script: the core, nothing that a button or table would need."""
     from bokeh.resources import Resources
 
-    return tuple(Resources(mode="inline", components=["bokeh", "bokeh-gl"], log_level="warn").js_raw)
+    return "\n".join(Resources(mode="inline", components=["bokeh"], log_level="warn").js_raw)
 
 
-def map_document(points: PointsView, hues: Sequence[int]) -> dict[str, Any]:
-    """Return the map as a Bokeh document and its root, with ids that are the same every time.
-
-    Parameters
-    ----------
-    hues : for each class code its hue in `PALETTE`, or -1 for grey.
-    """
+def map_document(points: PointsView) -> dict[str, Any]:
+    """Return the map as a Bokeh document and its root, with ids that are the same every time."""
     from bokeh.core.json_encoder import serialize_json
     from bokeh.document import Document
 
     document = Document(title="map")
-    document.add_root(_figure(points, hues))
+    document.add_root(_figure(points))
     plain = json.loads(serialize_json(document.to_json(deferred=False)))
     return _with_stable_ids(plain)
 
 
-def _figure(points: PointsView, hues: Sequence[int]) -> Any:
+def _figure(points: PointsView) -> Any:
     from bokeh.models import Range1d
     from bokeh.plotting import figure
 
@@ -64,7 +60,6 @@ def _figure(points: PointsView, hues: Sequence[int]) -> Any:
         name="map",
         tools="",
         toolbar_location=None,
-        output_backend="webgl",
         sizing_mode="stretch_both",
         x_range=Range1d(start=-pad, end=points.width + pad),
         y_range=Range1d(start=-pad, end=points.height + pad),
@@ -76,13 +71,13 @@ def _figure(points: PointsView, hues: Sequence[int]) -> Any:
     )
     plot.axis.visible = False
     plot.grid.visible = False
-    _draw(plot, points, hues)
+    _draw(plot, points)
     plot.toolbar.active_drag = None
     plot.toolbar.active_scroll = None
     return plot
 
 
-def _draw(plot: Any, points: PointsView, hues: Sequence[int]) -> None:
+def _draw(plot: Any, points: PointsView) -> None:
     from bokeh.models import ColumnDataSource
 
     if points.density is not None:
@@ -93,19 +88,14 @@ def _draw(plot: Any, points: PointsView, hues: Sequence[int]) -> None:
     )
     none: dict[str, Any] = {k: np.zeros(0, dtype=np.uint16) for k in ("x", "y")}
     focus = ColumnDataSource(none, name="focus")
-    front = ColumnDataSource({**none, "color": np.zeros(0, dtype=np.uint32)}, name="front")
-    plain = ColumnDataSource(_columns(points.plain_x, points.plain_y, points.plain_codes, hues), name="plain")
+    plain = ColumnDataSource(_columns(points.plain_x, points.plain_y, points.plain_codes), name="plain")
     flagged = ColumnDataSource(
-        _columns(points.flagged_x, points.flagged_y, points.flagged_codes, hues), name="flagged"
+        _columns(points.flagged_x, points.flagged_y, points.flagged_codes), name="flagged"
     )
-    flagged.data["line"] = np.full(len(points.flagged_x), GREY, dtype=np.uint32)
     dot, diamond = _dot_size(len(points.plain_x)), _diamond_size(len(points.flagged_x))
-    dots = plot.scatter("x", "y", source=plain, size=dot, name="dots")
-    dots.glyph.update(marker="circle", fill_color="color", line_color=None)
-    above = plot.scatter("x", "y", source=front, size=dot + 1, name="above")
-    above.glyph.update(marker="circle", fill_color="color", line_color=None)
-    diamonds = plot.scatter("x", "y", source=flagged, size=diamond, name="diamonds")
-    diamonds.glyph.update(marker="diamond", fill_color="color", line_color="line")
+    # Hidden until the page's script takes over their drawing.
+    dots = plot.scatter("x", "y", source=plain, size=dot, name="dots", visible=False)
+    diamonds = plot.scatter("x", "y", source=flagged, size=diamond, name="diamonds", visible=False)
     diamonds.glyph.line_width = 1.3 if len(points.flagged_x) < 500 else 0.9
     lines = plot.segment("x0", "y0", "x1", "y1", source=links, name="lines")
     lines.glyph.update(line_width=1.2, line_color="#888888")
@@ -139,9 +129,8 @@ def _tools(renderers: list[Any]) -> list[Any]:
     ]
 
 
-def _columns(x: NDArray[Any], y: NDArray[Any], codes: NDArray[Any], hues: Sequence[int]) -> dict[str, Any]:
-    narrow = codes.astype(np.uint8) if len(hues) <= 256 else codes
-    return {"x": x, "y": y, "code": narrow, "color": _colours(codes, hues)}
+def _columns(x: NDArray[Any], y: NDArray[Any], codes: NDArray[Any]) -> dict[str, Any]:
+    return {"x": x, "y": y, "code": codes.astype(np.uint8) if codes.max(initial=0) < 256 else codes}
 
 
 def _colours(codes: NDArray[Any], hues: Sequence[int]) -> NDArray[np.uint32]:
@@ -190,23 +179,33 @@ def static_map(points: PointsView, hues: Sequence[int]) -> bytes:
 
     scale = STATIC_SIDE / (max(points.width, points.height, 1) * (1 + 2 * MARGIN))
     pad = MARGIN * max(points.width, points.height) * scale
-    size = (round(points.width * scale + 2 * pad) + 1, round(points.height * scale + 2 * pad) + 1)
-    picture = Image.new("RGBA", size, (0, 0, 0, 0))
-    draw = ImageDraw.Draw(picture)
+    width, height = (round(side * scale + 2 * pad) + 1 for side in (points.width, points.height))
 
     def places(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
-        return np.stack([x * scale + pad, size[1] - 1 - (y * scale + pad)], axis=1)
+        return np.stack([x * scale + pad, height - 1 - (y * scale + pad)], axis=1)
 
     dot, half = _dot_size(len(points.plain_x)) / 2, _diamond_size(len(points.flagged_x)) / 2
-    colours = _colours(points.plain_codes, hues)
-    for (x, y), colour in zip(places(points.plain_x, points.plain_y).tolist(), colours.tolist(), strict=True):
-        draw.ellipse((x - dot, y - dot, x + dot, y + dot), fill=f"#{colour:08x}")
-    colours = _colours(points.flagged_codes, hues)
-    for (x, y), colour in zip(
-        places(points.flagged_x, points.flagged_y).tolist(), colours.tolist(), strict=True
-    ):
+    pixels = np.zeros((height, width), dtype=">u4")  # the bytes of 0xRRGGBBAA are red, green, blue, opacity
+    _stamp(pixels, places(points.plain_x, points.plain_y), _colours(points.plain_codes, hues), dot)
+    picture = Image.fromarray(pixels.view(np.uint8).reshape(height, width, 4), "RGBA")
+    draw = ImageDraw.Draw(picture)
+    flagged = places(points.flagged_x, points.flagged_y).tolist()
+    for (x, y), colour in zip(flagged, _colours(points.flagged_codes, hues).tolist(), strict=True):
         corners = [(x, y - half), (x + half, y), (x, y + half), (x - half, y)]
         draw.polygon(corners, fill=f"#{colour:08x}", outline="#808080ff")
     out = io.BytesIO()
     picture.save(out, "WEBP", quality=70, method=4)
     return out.getvalue()
+
+
+def _stamp(
+    pixels: NDArray[Any], places: NDArray[np.float64], colours: NDArray[np.uint32], radius: float
+) -> None:
+    """Set the pixels (h, w) within `radius` of each place (n, 2) to its colour."""
+    middle = np.floor(places).astype(np.int64)
+    reach = int(np.ceil(radius))
+    for dy, dx in itertools.product(range(-reach, reach + 1), repeat=2):
+        column, row = middle[:, 0] + dx, middle[:, 1] + dy
+        near = np.hypot(column + 0.5 - places[:, 0], row + 0.5 - places[:, 1]) <= radius
+        near &= (column >= 0) & (column < pixels.shape[1]) & (row >= 0) & (row < pixels.shape[0])
+        pixels[row[near], column[near]] = colours[near]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.arrays import as_ids
 from auditor.results import Audit, ClassSeparation
 from reports import wording
 
@@ -57,8 +58,8 @@ class PlanView:
 
 def class_views(audit: Audit, typical: Sequence[tuple[int, ...]]) -> tuple[ClassView, ...]:
     """Return the classes, mixed ones first and among them the least accurate first."""
-    label_of = dict(zip(audit.dataset.table["id"], audit.dataset.table["label"], strict=True))
-    flagged = Counter(label_of[i] for finding in audit.findings for i in finding.ids)
+    named = as_ids([i for finding in audit.findings for i in finding.ids])
+    flagged = Counter(audit.dataset.column_of("label", named))
     code_of = {name: code for code, name in enumerate(audit.dataset.classes)}
     order = {"mixed": 0, "separated": 1, "not judged": 2}
 

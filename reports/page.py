@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -28,8 +29,8 @@ from reports.view import PageView, make_view
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-    "base.js", "pictures.js", "answers.js", "decisions.js", "files.js", "map.js", "card.js", "picker.js",
-    "gallery.js", "bulk.js", "pairs.js", "tables.js", "saving.js", "main.js",
+    "base.js", "pictures.js", "answers.js", "decisions.js", "files.js", "dots.js", "map.js", "card.js",
+    "picker.js", "gallery.js", "bulk.js", "pairs.js", "tables.js", "saving.js", "main.js",
 )  # fmt: skip
 """In the order they build on each other; together they are one module."""
 HUES = 8
@@ -47,12 +48,6 @@ class PageSummary:
     findings_shown: int
     pictures: int
     left_out: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Script:
-    text: Markup
-    module: bool
 
 
 def write_page(
@@ -112,19 +107,20 @@ def render_page(view: PageView, pictures: PictureSet, root: str, left_out: Seque
     has_map = len(view.points.plain_ids) + len(view.points.flagged_ids) > 0
     data, texts = payload.page_data(view, hues, pictures.pictures, root)
     blocks = [payload.data_block("page-data", data), payload.picture_block(texts)]
-    scripts = [_Script(_raw(text), False) for text in figures.bokeh_scripts()] if has_map else []
-    scripts.append(
-        _Script(_raw("\n".join((HERE / "static" / name).read_text("utf-8") for name in SCRIPTS)), True)
-    )
+    script = _raw("\n".join((HERE / "static" / name).read_text("utf-8") for name in SCRIPTS))
+    allowed = [script]
     if has_map:
-        blocks.append(payload.data_block("map-data", figures.map_document(view.points, hues)))
+        # A block, which the script runs once the first pictures are on the screen: it takes its time.
+        bokeh = payload.Block("bokeh", "text/plain", "", _raw(figures.bokeh_script()))
+        blocks += [bokeh, payload.data_block("map-data", figures.map_document(view.points))]
+        allowed.append(bokeh.text)
     return _template().render(
         view=view,
-        csp=_policy(scripts),
+        csp=_policy(allowed),
         style=_raw((HERE / "static" / "page.css").read_text("utf-8")),
         version=dict(view.explained.footer)["auditor"],
         blocks=blocks,
-        scripts=scripts,
+        script=script,
         terms=TERMS,
         has_pictures=bool(pictures.pictures),
         not_shown=left_out,
@@ -184,8 +180,8 @@ def _map_alternative(view: PageView) -> str:
     return f"Map of {samples} in {classes}, {wording.number(flagged)} of them flagged. {rest}"
 
 
-def _policy(scripts: Sequence[_Script]) -> str:
-    hashes = [base64.b64encode(hashlib.sha256(s.text.encode()).digest()).decode() for s in scripts]
+def _policy(scripts: Sequence[str]) -> str:
+    hashes = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
     allowed = " ".join(f"'sha256-{h}'" for h in hashes)
     return (
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -193,6 +189,7 @@ def _policy(scripts: Sequence[_Script]) -> str:
     )
 
 
+@cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),

@@ -18,7 +18,7 @@ from auditor.results import Audit
 from reports.questions import Question
 
 DRAWN_LIMIT = 50_000
-"""More WebGL points than this make every gesture slow."""
+"""More points than this make every gesture slow."""
 DENSITY_SIDE = 256
 GRID = 65_535
 
@@ -50,7 +50,7 @@ def points_view(audit: Audit, questions: Sequence[Question]) -> PointsView:
     ids, codes = audit.map.ids, audit.dataset.codes_of(audit.map.ids).astype(np.uint16)
     x, y, width, height = _on_grid(audit.map.positions)
     flagged_ids = {i for f in audit.findings for i in f.ids} | {i for q in questions for i in q.ids}
-    flagged = np.array([i in flagged_ids for i in ids], dtype=bool)
+    flagged = np.array([i in flagged_ids for i in ids.tolist()], dtype=bool)
     plain = _fair_sample(np.flatnonzero(~flagged), codes, DRAWN_LIMIT)
     asked: dict[str, list[int]] = {}
     for number, question in enumerate(questions):

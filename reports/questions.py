@@ -73,7 +73,8 @@ def ask(audit: Audit, options: PageOptions) -> Asked:
     found = Counter(_page_kind(f.kind, options.blind) for f in wanted)
     controls = _control_questions(audit, options.controls)
     found[LABEL_CHECK] += len(controls)
-    label_of = dict(zip(audit.dataset.table["id"], audit.dataset.table["label"], strict=True))
+    table = audit.dataset.table
+    label_of = dict(zip(table["id"].to_numpy(), table["label"].to_numpy(), strict=True))
     questions = _in_order([*shown, *controls], label_of)
     return Asked(tuple(questions), {kind: found[kind] for kind in selection.PAGE_ORDER if found[kind]})
 

@@ -5,7 +5,9 @@ async function readBlock(id) {
   const block = document.getElementById(id);
   if (!block) return null;
   if (block.dataset.encoding !== "gzip") return JSON.parse(block.textContent);
-  const bytes = Uint8Array.from(atob(block.textContent), (c) => c.charCodeAt(0));
+  const text = atob(block.textContent);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return JSON.parse(await new Response(stream).text());
 }
@@ -15,7 +17,7 @@ const { classes, cards, pairs, samples, kinds } = data;
 const kindByName = new Map(kinds.map((kind) => [kind[0], { name: kind[1], found: kind[2], shown: kind[3], score: kind[4] }]));
 
 const byId = (id) => document.getElementById(id);
-const count = (n) => n.toLocaleString("en-US");
+const count = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 
 // make("p", {class: "soft"}, "text", otherElement, ...)
 function make(tag, attributes = {}, ...children) {

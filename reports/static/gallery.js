@@ -104,13 +104,20 @@ function markTile() {
   if (!current) return;
   current.setAttribute("aria-current", "true");
   current.tabIndex = 0;
-  keepInSight(current.parentElement);
+  keepInSight();
 }
 
 const wide = matchMedia("(min-width: 1101px)"); // the gallery scrolls on its own
 
-function keepInSight(item) {
-  if (!wide.matches) return;
+// In the next frame, which lays the page out anyway.
+function keepInSight() {
+  requestAnimationFrame(() => {
+    const item = gallery.querySelector("[aria-current]")?.parentElement;
+    if (item && wide.matches) bringInSight(item);
+  });
+}
+
+function bringInSight(item) {
   const top = item.offsetTop - gallery.scrollTop;
   if (top < 0 || top + item.offsetHeight > gallery.clientHeight) gallery.scrollTop = item.offsetTop - 2;
 }

@@ -11,24 +11,63 @@ function rgba(hex, alpha = 255) {
   return ((parseInt(full.slice(1, 7), 16) << 8) | alpha) >>> 0;
 }
 
+// BokehJS stands in the page as text; the page's policy lets this very text run and no other.
+function runBokeh() {
+  document.head.append(make("script", {}, byId("bokeh").textContent));
+}
+
+// The first pictures do not wait for the map.
+async function firstPictures() {
+  const shown = document.querySelectorAll("#card img[src], #gallery img[src]");
+  await Promise.allSettled([...shown].map((image) => image.decode()));
+  await new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)));
+}
+
 async function startMap() {
+  await firstPictures();
   const document_ = await readBlock("map-data");
   if (!document_) {
     mapElement.append(make("p", { class: "nothing" }, "There is no map: no sample could be embedded."));
     return;
   }
+  runBokeh();
   const root = document_.roots[0].id;
   await Bokeh.embed.embed_items({ map: document_ }, [{ docid: "map", roots: { [root]: "map" }, root_ids: [root] }]);
   const bokeh = Bokeh.documents[Bokeh.documents.length - 1];
   map.plot = bokeh.get_model_by_name("map");
-  for (const name of ["plain", "flagged", "front", "focus", "links"]) map.sources[name] = bokeh.get_model_by_name(name);
+  for (const name of ["plain", "flagged", "focus", "links"]) map.sources[name] = bokeh.get_model_by_name(name);
   map.model = (name) => bokeh.get_model_by_name(name);
   map.start = ["x_range", "y_range"].map((axis) => [map.plot[axis].start, map.plot[axis].end]);
   for (const name of ["plain", "flagged"]) data.points[name].forEach((id, row) => map.place.set(id, [name, row]));
   map.ready = true;
+  for (const { data: columns } of [map.sources.plain, map.sources.flagged]) columns.color = new Uint32Array(columns.code.length);
+  map.sources.flagged.data.line = new Uint32Array(map.sources.flagged.data.code.length);
+  drawPoints();
   listenToMap();
   paintMap();
   markFocus();
+}
+
+// Bokeh places the points, this page draws them: those of the coloured classes above the grey ones, the flagged on top.
+function drawPoints() {
+  const [dots, diamonds] = ["dots", "diamonds"].map((name) => Bokeh.index.find_one(map.model(name)));
+  const layer = ({ glyph, model }, shape, more) => {
+    const { color, line } = model.data_source.data;
+    return { shape, size: glyph.model.size.value, sx: glyph.sx, sy: glyph.sy, fill: color, line, lineWidth: glyph.model.line_width.value, rows: null, ...more };
+  };
+  let placed = "";
+  dots._paint = () => {};
+  diamonds._paint = (brush) => {
+    const { frame } = diamonds.plot_view;
+    const place = [frame.x_range.start, frame.x_range.end, frame.y_range.start, frame.y_range.end, ...frame.bbox.args].join(" ");
+    if (place !== placed) for (const view of [dots, diamonds]) view.map_data();
+    placed = place;
+    const plain = layer(dots, "disc");
+    const front = map.front ? [{ ...plain, size: plain.size + 1, rows: map.front }] : [];
+    const ground = () => [map.front ? { ...plain, fill: map.grey } : plain];
+    paintLayers(brush, `${place} ${map.front ? map.grey : map.colours}`, ground, [...front, layer(diamonds, "diamond")]);
+  };
+  for (const view of [dots, diamonds]) view.model.visible = true;
 }
 
 function paintMap() {
@@ -39,32 +78,30 @@ function paintMap() {
   const palette = Array.from({ length: 8 }, (_, hue) => rgba(cssColour(`--hue-${hue}`)));
   const colours = hues.map((hue) => (hue >= 0 ? palette[hue] : grey));
   const { plain, flagged } = map.sources;
-  const paint = (source, more = {}) => {
-    const codes = source.data.code;
-    const color = new Uint32Array(codes.length);
-    for (let row = 0; row < codes.length; row++) color[row] = colours[codes[row]];
-    source.data = { ...source.data, color, ...more };
-  };
   const shown = new Set(visibleCards());
   const [ink, quiet, faint] = ["--ink", "--grey", "--line"].map((name) => rgba(cssColour(name)));
   const line = Uint32Array.from(data.points.cards, (list, row) => {
     if (filtered() && !list.some((card) => shown.has(card))) return faint;
     return hues[flagged.data.code[row]] >= 0 ? ink : quiet;
   });
-  paint(plain);
-  map.sources.front.data = alone ? chosenPoints(hues) : { x: [], y: [], color: [] };
-  paint(flagged, { line });
+  // In place: new columns would make Bokeh index all points again.
+  for (const { code, color } of [plain.data, flagged.data]) {
+    for (let row = 0; row < code.length; row++) color[row] = colours[code[row]];
+  }
+  flagged.data.line.set(line);
+  Object.assign(map, { grey, colours });
+  map.front = alone ? colouredRows(plain.data.code, hues) : null;
+  map.model("dots").change.emit();
   map.model("ring").glyph.line_color = cssColour("--ink");
   map.model("lines").glyph.line_color = cssColour("--soft");
   drawLegend(hues);
 }
 
-// The points of the coloured classes, so that they are drawn above the grey ones.
-function chosenPoints(hues) {
-  const { x, y, code, color } = map.sources.plain.data;
+// The rows of the coloured classes, so that they are drawn above the grey ones.
+function colouredRows(codes, hues) {
   const rows = [];
-  for (let row = 0; row < code.length; row++) if (hues[code[row]] >= 0) rows.push(row);
-  return { x: rows.map((row) => x[row]), y: rows.map((row) => y[row]), color: Uint32Array.from(rows, (row) => color[row]) };
+  for (let row = 0; row < codes.length; row++) if (hues[codes[row]] >= 0) rows.push(row);
+  return rows;
 }
 
 function pointOf(sample) {
