@@ -118,6 +118,12 @@ function definition(card) {
   return lines.length ? make("div", { class: "definitions small soft" }, ...lines) : "";
 }
 
+function stepButton(sign, words, by) {
+  // The card is made anew: the focus stays on the button that moved it.
+  const move = () => { step(by); cardElement.querySelector(`.step[title="${words}"]`)?.focus({ preventScroll: true }); };
+  return make("button", { type: "button", class: "step", "aria-label": words, title: words, onclick: move }, sign);
+}
+
 function showNothing() {
   const words = !cards.length ? "Nothing was found that needs a decision." : "No question fits this choice.";
   cardElement.replaceChildren(make("p", { class: "nothing" }, words));
@@ -137,7 +143,8 @@ function showCard() {
   if (group) words.style.gridColumn = "1 / -1";
   const place = `${count(list.indexOf(state.card) + 1)} of ${count(list.length)} · ${kindByName.get(card.kind).name}`;
   cardElement.replaceChildren(
-    make("div", { class: "card-head" }, make("h2", { id: "question", "data-test": "question", title: card.question }, card.question), make("span", { class: "card-place" }, place)),
+    make("div", { class: "card-head" }, make("h2", { id: "question", "data-test": "question", title: card.question }, card.question),
+      make("span", { class: "card-place" }, place, stepButton("‹", "Previous question", -1), stepButton("›", "Next question", 1))),
     body, revealLine(state.card), answerRow(answers));
   cardElement.dataset.finding = card.finding;
   cardElement.toggleAttribute("data-decided", isDecided(state.card));

@@ -170,6 +170,18 @@ def test_a_hundred_decisions_can_be_undone(open_page: Open) -> None:
     assert tab.locator("#done").inner_text() == "0"
 
 
+def test_buttons_move_like_the_arrow_keys(open_page: Open, audit: Audit) -> None:
+    tab = open_page(audit).tab
+    first = shown(tab)
+    tab.get_by_role("button", name="Next question").click()
+    second = shown(tab)
+    tab.keyboard.press("Enter")
+    assert len({first, second, shown(tab)}) == 3
+    tab.keyboard.press("ArrowLeft")
+    tab.get_by_role("button", name="Previous question").click()
+    assert shown(tab) == first
+
+
 def test_keys_decide_nothing_while_text_is_typed(open_page: Open, audit: Audit) -> None:
     tab = open_page(audit).tab
     for field in ("#find-class", ".note"):
