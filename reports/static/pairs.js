@@ -35,7 +35,7 @@ function openDetails() {
     const shown = pair.examples[0].length + pair.examples[1].length > 0;
     entry.append(make("div", { class: "pair-more" },
       shown && make("div", { class: "sides" }, side(pair.a, pair.b, pair.examples[0]), side(pair.b, pair.a, pair.examples[1])),
-      make("p", { class: "advice" }, pair.advice, make("span", { class: "soft" }, ` ${pair.share} of both.${flagged}`))));
+      make("p", { class: "advice" }, pair.advice, make("span", { class: "soft" }, ` ${pair.share.replace(" ", "\u00a0")} of both.${flagged}`))));
   }
 }
 
