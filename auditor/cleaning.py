@@ -18,7 +18,7 @@ from auditor.agreement import Agreement, measure_agreement
 from auditor.arrays import Progress, no_progress
 from auditor.controls import Care, LabelErrorEstimate, estimate_label_errors, measure_care
 from auditor.decisions import DecisionFile, check_decisions
-from auditor.merging import Answer, merge_answers, merge_outcomes
+from auditor.merging import Answer, keep_one_copy, merge_answers, merge_outcomes
 from auditor.results import Audit
 from auditor.version_files import VERSION, VersionFiles, WriteOptions
 from auditor.version_plan import CleanOptions, VersionPlan, contested, make_plan
@@ -62,7 +62,7 @@ def plan_version(
     files = tuple(files)
     check_decisions(files, audit)
     answers = merge_answers(files, audit)
-    outcomes = merge_outcomes(answers)
+    outcomes = keep_one_copy(merge_outcomes(answers), audit)
     plan = make_plan(audit, outcomes, options or CleanOptions())
     return Version(
         audit=audit,
@@ -97,7 +97,7 @@ def write_version(
     UsageError
         If a tree is asked for and there are no pictures.
     DataError
-        If an original is gone, or has changed since the audit.
+        If an original is gone; with copies also if one has changed since the audit.
     OutputError
         If `folder` is taken, or lies where it would become part of the dataset.
     """

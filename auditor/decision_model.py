@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Kind = Literal[
     "unreadable",
@@ -37,6 +38,18 @@ class DecisionRow(BaseModel):
         "", description="On a blind page: the answer before the suggestion was shown."
     )
     first_to: str = Field("", description="The class of that first answer when it was relabel.")
+
+    @field_validator("t")
+    @classmethod
+    def _check_time(cls, text: str) -> str:
+        """Times are compared: all in UTC."""
+        try:
+            time = datetime.fromisoformat(text) if text else None
+        except ValueError as error:
+            raise ValueError("it must be an ISO 8601 time, as 2026-01-31T12:00:00Z, or empty") from error
+        if time is None or text.endswith("Z") or time.utcoffset() is None:
+            return text
+        return time.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
     @model_validator(mode="after")
     def _check_target(self) -> Self:

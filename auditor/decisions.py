@@ -36,6 +36,9 @@ SCHEMA_FILE = Path(__file__).parent / "schemas" / "decisions-1.schema.json"
 _ROW_FIELDS: tuple[str, ...] = (
     "id", "digest", "kind", "decision", "from", "to", "note", "t", "rank", "first_decision", "first_to",
 )  # fmt: skip
+SHOWN_CHARACTERS = 80
+_FAULTS = {"model_type": "it must be an object", "string_too_short": "it must not be empty"}
+"""Kinds of pydantic's faults in words that fit our sentences."""
 _FILE_FIELDS: tuple[str, ...] = ("report_id", "dataset_fingerprint", "annotator", "exported_at")
 
 
@@ -126,6 +129,10 @@ def parse_document(document: Any, name: str) -> DecisionFile:
         found = document.get("schema") if isinstance(document, dict) else type(document).__name__
         raise DataError(f"{name} is no decisions file: its schema is {found!r}, not {SCHEMA!r}.")
     try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{name} holds a character that is no valid text: {error.reason}.") from error
+    try:
         checked = _model().model_validate(document)
     except ValidationError as error:
         raise DataError(f"{name}: {_first_fault(error)}") from error
@@ -202,14 +209,15 @@ def check_decisions(files: Sequence[DecisionFile], audit: Audit) -> None:
             )
         for d in file.decisions:
             if label_of.get(d.id) is None or digest_of[d.id] != d.digest:
-                raise DataError(f"{file.name} decides on {d.id!r}, which is no sample of this audit.")
+                raise DataError(f"{file.name} decides on {_short(d.id)}, which is no sample of this audit.")
             if label_of[d.id] != d.given:
                 raise DataError(
                     f"{file.name} says that {d.id!r} is labelled {d.given!r}; it is {label_of[d.id]!r}."
                 )
-            if d.to and d.to not in classes:
+            unknown = next((c for c in (d.to, d.first_to) if c and c not in classes), None)
+            if unknown is not None:
                 raise DataError(
-                    f"{file.name} relabels {d.id!r} to {d.to!r}, which is no class of this dataset."
+                    f"{file.name} relabels {d.id!r} to {unknown!r}, which is no class of this dataset."
                 )
 
 
@@ -262,7 +270,7 @@ def _read_csv(path: Path) -> tuple[DecisionFile, ...]:
     table = table.reindex(columns=list(names), fill_value="")
     documents: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     records: list[dict[Any, Any]] = table.to_dict("records")
-    for row in records:
+    for row in (row for row in records if any(row[name] for name in _ROW_FIELDS)):
         documents.setdefault(tuple(row[n] for n in _FILE_FIELDS), []).append({n: row[n] for n in _ROW_FIELDS})
     out = []
     for about, rows in (documents or {("",) * len(_FILE_FIELDS): []}).items():
@@ -274,6 +282,12 @@ def _read_csv(path: Path) -> tuple[DecisionFile, ...]:
         head = dict(zip(_FILE_FIELDS, about, strict=True))
         out.append(parse_document({"schema": SCHEMA, **head, "counts": {}, "decisions": rows}, path.name))
     return tuple(out)
+
+
+def _short(value: object) -> str:
+    """Return a value as it stands in a sentence, the end of a long one left out."""
+    shown = repr(value)
+    return shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[: SHOWN_CHARACTERS - 3]}..."
 
 
 def _model() -> Any:
@@ -289,8 +303,8 @@ def _first_fault(error: Any) -> str:
     place = ""
     for part in fault["loc"]:
         place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
-    shown = repr(fault["input"])
-    shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
     if fault["type"] == "missing":
         return f"{place} is missing."
-    return f"{place or 'the document'} is {shown}: {fault['msg'].removeprefix('Value error, ')}."
+    said = _FAULTS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+    value = fault["input"].get("id") if isinstance(fault["input"], dict) else fault["input"]
+    return f"{place or 'the document'} is {_short(value)}: {said}."

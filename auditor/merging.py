@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from auditor.decisions import LABEL_CHECK, Decision, DecisionFile, newest
@@ -22,6 +22,8 @@ CONTROL = "control"
 LABEL_QUESTIONS: tuple[str, ...] = ("conflicting_duplicate", "mislabeled", "ambiguous", CONTROL)
 """Kinds that ask which label is right; the others ask about the sample itself."""
 CONFLICT = "conflict"
+ABOUT_COPIES: tuple[str, ...] = ("conflicting_duplicate", "leak", "duplicate")
+"""Kinds that ask which of several copies stay."""
 
 _Vote = TypeVar("_Vote", bound=Hashable)
 
@@ -82,6 +84,31 @@ def merge_outcomes(answers: Sequence[Answer]) -> tuple[Outcome, ...]:
     for answer in answers:
         of_sample.setdefault(answer.id, []).append(answer)
     return tuple(_combine(i, tuple(found)) for i, found in of_sample.items())
+
+
+def keep_one_copy(outcomes: Sequence[Outcome], audit: Audit) -> tuple[Outcome, ...]:
+    """Return the outcomes, in conflict where answers would together drop every copy of a picture.
+
+    Each answer kept one of the copies, only not the same: sample by sample the drops have the majority.
+    Copies that are dropped for another reason too, such as being off-topic, are meant to go.
+    """
+    of_sample = {o.id: o for o in outcomes}
+    for finding in audit.findings:
+        members = [o for i in finding.ids if (o := of_sample.get(i)) is not None]
+        if finding.kind in ABOUT_COPIES and len(members) == len(finding.ids) and _lost(members):
+            of_sample |= {o.id: replace(o, decision=CONFLICT) for o in members}
+    return tuple(of_sample.values())
+
+
+def _lost(members: Sequence[Outcome]) -> bool:
+    """Tell whether all copies go, only because copies were asked about, though each answer kept one."""
+    drops = [a for o in members for a in o.answers if a.decision == "drop"]
+    votes = [v.decision for o in members for a in o.answers if a.kind in ABOUT_COPIES for v in a.votes]
+    return (
+        all(o.decision == "drop" for o in members)
+        and all(a.kind in ABOUT_COPIES for a in drops)
+        and any(d.decision in ("keep", "relabel") for d in votes)
+    )
 
 
 def label_question_of(audit: Audit) -> dict[str, str]:

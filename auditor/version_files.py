@@ -143,10 +143,10 @@ class VersionFiles:
         gone = [row.id for row, file in zip(self.rows, self.sources, strict=True) if not _is_file(file)]
         if gone:
             raise DataError(
-                f"{plural(len(gone), 'picture')} of {len(self.rows):,} are not under {str(self.root)!r}, the "
-                f"first is {gone[0]!r}: drop them, or say with --root where the pictures lie."
+                f"{len(gone):,} of {plural(len(self.rows), 'picture')} not found under {str(self.root)!r}, "
+                f"the first is {gone[0]!r}: say with --root where the pictures lie, or drop what is gone."
             )
-        if here.is_relative_to(root) and self._reads_folders(root):
+        if here.is_relative_to(root) and reads_folders(self.audit, root):
             raise OutputError(
                 f"--out {str(self.folder)!r} lies inside the dataset {dataset.name!r}, whose next audit "
                 "would read it: choose a folder outside."
@@ -168,19 +168,6 @@ class VersionFiles:
                 f"{str(self.folder)!r} holds files that clean did not write, at {where}: move them away, or "
                 "choose another --out."
             )
-
-    def _reads_folders(self, root: Path) -> bool:
-        """Tell whether the dataset is its folders: no manifest, and each label is a folder's name."""
-        layout_given = "--layout" in self.audit.provenance.command.split()
-        if not layout_given and any((root / name).is_file() for name in MANIFEST_NAMES):
-            return False
-        table = self.audit.dataset.table
-        for path, label, domain, split in table[["path", "label", "domain", "split"]].itertuples(index=False):
-            parts = path.split("/")
-            nested = len(parts) > 2 and parts[1] == label and parts[0] in (domain, split)
-            if not nested and not (len(parts) > 1 and parts[0] == label):
-                return False
-        return True
 
     def write(self, folder: Path, progress: Progress) -> None:
         """Write everything but the record into `folder`."""
@@ -225,6 +212,20 @@ class VersionFiles:
     def _fingerprint(self) -> str:
         columns = zip(*((r.id, r.digest, r.label_after) for r in self.rows), strict=True)
         return fingerprint(*(as_ids(column) for column in columns)) if self.rows else ""
+
+
+def reads_folders(audit: Audit, root: Path) -> bool:
+    """Tell whether a dataset is its folders: no manifest at `root`, and each label is a folder's name."""
+    layout_given = "--layout" in audit.provenance.command.split()
+    if not layout_given and any((root / name).is_file() for name in MANIFEST_NAMES):
+        return False
+    table = audit.dataset.table
+    for path, label, domain, split in table[["path", "label", "domain", "split"]].itertuples(index=False):
+        parts = path.split("/")
+        nested = len(parts) > 2 and parts[1] == label and parts[0] in (domain, split)
+        if not nested and not (len(parts) > 1 and parts[0] == label):
+            return False
+    return True
 
 
 def read_record(folder: Path) -> Json | None:

@@ -22,7 +22,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from auditor.errors import UsageError
-from auditor.merging import CONFLICT, LABEL_QUESTIONS, Answer, Outcome
+from auditor.merging import ABOUT_COPIES, CONFLICT, LABEL_QUESTIONS, Answer, Outcome
 from auditor.results import KINDS, Audit, Finding
 
 ACTIONS: tuple[str, ...] = ("kept", "relabelled", "dropped")
@@ -33,8 +33,6 @@ CAUSES: tuple[str, ...] = ("confirmed", "unsure", CONFLICT, "not decided", "not 
 """What settled a sample that no answer changes; a conflict may drop it too."""
 FEW = 3
 """A class with fewer samples than this cannot be judged by an audit."""
-
-ABOUT_COPIES: tuple[str, ...] = ("conflicting_duplicate", "leak", "duplicate")
 
 _REFERENCE = "reference"
 
@@ -169,6 +167,8 @@ def contested(outcomes: Iterable[Outcome]) -> tuple[Answer, ...]:
         if outcome.decision == CONFLICT:
             ties = [a for a in outcome.answers if a.decision == CONFLICT]
             about_label = [a for a in outcome.answers if a.kind in LABEL_QUESTIONS or a.decision == "relabel"]
+            if any(a.decision == "drop" for a in outcome.answers):  # see merging.keep_one_copy
+                about_label = [a for a in outcome.answers if a.kind in ABOUT_COPIES]
             found += ties or [
                 replace(a, decision=CONFLICT, to="") for a in about_label if a.decision != "unsure"
             ]

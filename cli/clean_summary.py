@@ -101,7 +101,7 @@ def _lines(document: Json, result: Result) -> Iterator[str]:
     yield from _change_lines(document)
     if document["listed_twice"]:
         files = plural(document["listed_twice"], "file")
-        yield f"{files} would be listed twice under one label: drop one of the two"
+        yield f"Listed twice under one label: {files}; drop one of the two"
         yield ""
     yield from _class_lines(document["thinned"], len(result.version.audit.dataset.classes))
     yield from _conflict_lines(result.version.conflicts, document["options"]["on_conflict"])
@@ -156,7 +156,7 @@ def _change_lines(document: Json) -> Iterator[str]:
 def _class_lines(thinned: list[Json], classes: int) -> Iterator[str]:
     if not thinned:
         return
-    yield "Classes that would be empty or have fewer than 3 samples"
+    yield "Classes left empty or with fewer than 3 samples"
     for part in thinned[:SHOWN_CLASSES]:
         yield f"  {part['class']}: {part['after']:,} of {part['before']:,} left"
     if len(thinned) > SHOWN_CLASSES:

@@ -82,6 +82,7 @@ def export(
 ) -> None:
     """Hand the findings over to Label Studio, FiftyOne or CVAT."""
     from auditor.storage import load
+    from auditor.version_files import reads_folders
     from auditor.workspace import Contents, Workspace, check_target
     from cli.auditing import check_out
 
@@ -91,7 +92,8 @@ def export(
     contents = Contents("an export", lambda folder: False, lambda folder: ())
     check_target(out, contents, False)
     loaded = load(audit)
-    check_out(out, loaded.dataset.root)
+    if reads_folders(loaded, loaded.dataset.root):
+        check_out(out, loaded.dataset.root)
     with Workspace(out, contents, False, {"audit": str(audit), "to": to}) as workspace:
         if to == LABEL_STUDIO:
             counts = _write_tasks(loaded, workspace.folder, image_prefix, kinds)

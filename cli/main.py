@@ -10,7 +10,7 @@ import typer
 from auditor import __version__
 from auditor.errors import AuditError
 from cli import cache, clean, demo, embed, export, report, run
-from cli.output import print_error
+from cli.output import prepare_streams, print_error
 from cli.settings_file import default_values
 
 EXIT_UNUSABLE = 2
@@ -61,6 +61,7 @@ def settings(
 
 def main() -> None:
     """Run the command: exit code 0 done, 2 wrong usage or unusable data, 130 interrupted."""
+    prepare_streams()
     try:
         app()
     except AuditError as error:

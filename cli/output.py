@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
+
+
+def _spell_out(error: UnicodeError) -> tuple[str, int]:
+    """Write characters that the terminal's encoding lacks as JSON would: \\u4e2d."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{a:02x}{b:02x}" for a, b in zip(units[::2], units[1::2], strict=True)), error.end
+
+
+codecs.register_error("auditor.spell_out", _spell_out)
+
+
+def prepare_streams() -> None:
+    """Let stdout and stderr take every character, whatever their encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="auditor.spell_out")
 
 
 def say(text: str) -> None:

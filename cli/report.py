@@ -164,12 +164,14 @@ def _with_controls(
 
 
 def _count_controls(text: str, findings: int) -> int:
-    if text.strip().isdigit():
+    if text.strip().isdecimal():
         return int(text)
-    return max(1, round(parse_share(text, "--controls") * findings))
+    return max(
+        1, round(parse_share(text, "--controls", "a number such as 50, or a share such as 20%") * findings)
+    )
 
 
-def parse_share(text: str, option: str) -> float:
+def parse_share(text: str, option: str, takes: str = "a share such as 10% or 0.1") -> float:
     """Return "10%" or "0.1" as 0.1.
 
     Raises
@@ -184,7 +186,7 @@ def parse_share(text: str, option: str) -> float:
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
-        raise UsageError(f"{option} takes a share such as 10% or 0.1, got {text!r}.")
+        raise UsageError(f"{option} takes {takes}, got {text!r}.")
     return share
 
 

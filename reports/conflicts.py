@@ -8,7 +8,7 @@ from pathlib import Path
 
 from auditor.decisions import Decision
 from auditor.errors import DataError
-from auditor.merging import CONFLICT, CONTROL, Answer
+from auditor.merging import CONFLICT, Answer
 from auditor.results import Audit
 from reports import wording
 from reports.options import PageOptions
@@ -20,20 +20,21 @@ from reports.thumbnails import add_control_pictures
 def write_conflicts_page(audit: Audit, answers: Sequence[Answer], path: Path) -> PageSummary:
     """Write the page of the conflicts among `answers`, from `auditor.merging.merge_answers`.
 
-    A finding about several copies is asked again as a whole when one of them is in conflict. Controls have no
-    finding: they are asked as labels to check, without a picture where the originals are gone.
+    A finding about several copies is asked again as a whole when one of them is in conflict. Samples that
+    this audit asks nothing about, controls above all, are asked as labels to check, without a picture where
+    the originals are gone; those without a vector cannot be asked.
     """
     finding_of = {(f.kind, i): f.finding_id for f in audit.findings for i in f.ids}
+    embedded = set(audit.embeddings.ids)
     votes: dict[str, dict[str, str]] = {}
-    controls = []
+    controls: dict[str, None] = {}
     for answer in answers:
-        if answer.decision != CONFLICT:
+        asked = finding_of.get((answer.kind, answer.id))
+        if answer.decision != CONFLICT or (asked is None and answer.id not in embedded):
             continue
-        if answer.kind == CONTROL:
-            controls.append(answer.id)
-        asked = (
-            label_check_id([answer.id]) if answer.kind == CONTROL else finding_of[(answer.kind, answer.id)]
-        )
+        if asked is None:
+            controls[answer.id] = None
+            asked = label_check_id([answer.id])
         for vote in answer.votes:
             votes.setdefault(asked, {}).setdefault(vote.annotator, _in_words(vote.decision))
     options = PageOptions(
@@ -42,7 +43,7 @@ def write_conflicts_page(audit: Audit, answers: Sequence[Answer], path: Path) ->
         only=frozenset(votes),
         votes={asked: tuple(said.items()) for asked, said in votes.items()},
     )
-    return write_page(_with_pictures(audit, controls), path, options)
+    return write_page(_with_pictures(audit, tuple(controls)), path, options)
 
 
 def _with_pictures(audit: Audit, controls: Sequence[str]) -> Audit:

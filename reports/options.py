@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from auditor.decisions import DecisionFile
 
 DEFAULT_LIMIT = 2000
-PICTURE_BUDGET = 13_000_000
-"""Bytes of all pictures before base64: 20 MB of page less script, map and texts."""
+PICTURE_BUDGET = 12_700_000
+"""Bytes of all pictures before base64: 20 MB of page less 3 MB of script, map and texts."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
     findings --limit--> Question ..  --blind, controls--> .. --order--> Asked  --share_out--> Asked a part
 
 Certain errors come first, then labels by class pair, so that similar questions follow one another. On a
-blind page flagged labels and controls are one kind, ordered by the given label alone.
+blind page flagged labels and controls are one kind, in random order.
 """
 
 from __future__ import annotations
@@ -158,7 +158,8 @@ def _in_order(questions: Sequence[Question], label_of: Mapping[str, str]) -> lis
             pair = _pair(question, label_of)
             return (kind, -pairs[pair], pair, label, question.rank)
         if question.kind == LABEL_CHECK:
-            return (kind, label, question.question_id)
+            # At random: whoever stops half-way has then answered a random sample of the controls.
+            return (kind, question.question_id)
         return (kind, question.rank)
 
     return sorted(questions, key=key)

@@ -16,8 +16,8 @@ from reports.questions import Asked
 class ReviewView:
     """What decisions on this page belong to, and those that it starts with.
 
-    `page_id` tells this page from others of the same audit; `annotator` is "" when the decisions come from
-    several people or there are none.
+    `page_id` tells this page from others of the same audit, by its questions and the decisions that it starts
+    with. `annotator` is "" when these come from several people: they are then shown, but nobody's own.
     """
 
     report_id: str
@@ -31,15 +31,17 @@ class ReviewView:
 def review_view(audit: Audit, asked: Asked, options: PageOptions) -> ReviewView:
     """Return which audit and questions decisions on this page belong to, and the latest earlier ones."""
     made = audit.provenance
-    questions = hashlib.sha256("\n".join(q.question_id for q in asked.questions).encode()).hexdigest()
+    earlier = latest(options.decisions)
+    content = [*(q.question_id for q in asked.questions), *map(str, earlier)]
+    mark = hashlib.sha256("\n".join(content).encode("utf-8", "replace")).hexdigest()
     names = {file.annotator for file in options.decisions}
     return ReviewView(
         report_id=made.report_id,
         fingerprint=made.fingerprint,
-        page_id=f"{made.report_id}-{questions[:12]}",
+        page_id=f"{made.report_id}-{mark[:12]}",
         blind=options.blind,
         annotator=names.pop() if len(names) == 1 else "",
-        decisions=latest(options.decisions),
+        decisions=earlier,
     )
 
 

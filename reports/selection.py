@@ -6,7 +6,7 @@ Pure; the same audit gives the same choice.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -90,9 +90,12 @@ def distinct_neighbours(evidence: Evidence, group_of: Mapping[str, int]) -> tupl
     return tuple(kept)
 
 
-def typical_ids(audit: Audit) -> tuple[tuple[str, ...], ...]:
-    """Return for each class the ids of its most typical samples, best first: unflagged, no copies."""
-    flagged = {i for finding in audit.findings for i in finding.ids}
+def typical_ids(audit: Audit, asked: Iterable[str] = ()) -> tuple[tuple[str, ...], ...]:
+    """Return for each class the ids of its most typical samples, best first: unflagged, no copies.
+
+    What is `asked` about is left out too, or a control sample shown as typical would give itself away.
+    """
+    flagged = {i for finding in audit.findings for i in finding.ids} | set(asked)
     each = max(1, min(TYPICAL_SHOWN, TYPICAL_TOTAL // max(len(audit.dataset.classes), 1)))
     ids = audit.embeddings.ids
     codes = audit.dataset.codes_of(ids)

@@ -124,8 +124,8 @@ def make_view(audit: Audit, options: PageOptions | None = None, asked: Asked | N
     dataset, samples = audit.dataset, Samples(audit)
     code_of = {name: code for code, name in enumerate(dataset.classes)}
     cards = tuple(_card(q, samples, code_of, options.votes) for q in asked.questions)
-    pairs = _pair_views(audit, samples, code_of)
-    typical = [tuple(samples.add(i) for i in ids) for ids in selection.typical_ids(audit)]
+    pairs = _pair_views(audit, samples, code_of, 0 if options.blind else selection.PAIRS_LISTED)
+    typical = [tuple(samples.add(i) for i in ids) for ids in selection.typical_ids(audit, options.controls)]
     headline, rest = _headline(audit, asked, options)
     return PageView(
         name=dataset.name,
@@ -227,7 +227,10 @@ def _card(
     )
 
 
-def _pair_views(audit: Audit, samples: Samples, code_of: Mapping[str, int]) -> tuple[PairView, ...]:
+def _pair_views(
+    audit: Audit, samples: Samples, code_of: Mapping[str, int], pictured: int
+) -> tuple[PairView, ...]:
+    """Return the pairs, the first `pictured` with examples; on a blind page they would tell."""
     confusions = selection.Confusions(audit)
     sizes = dict(zip(audit.dataset.classes, np.bincount(audit.dataset.codes).tolist(), strict=True))
 
@@ -250,4 +253,4 @@ def _pair_views(audit: Audit, samples: Samples, code_of: Mapping[str, int]) -> t
             b_near_a=examples[1],
         )
 
-    return tuple(view(pair, i < selection.PAIRS_LISTED) for i, pair in enumerate(audit.separation.pairs))
+    return tuple(view(pair, i < pictured) for i, pair in enumerate(audit.separation.pairs))

@@ -6,6 +6,9 @@ const GROUP_KINDS = new Set(["conflicting_duplicate", "leak", "duplicate"]);
 const FEW_CLASSES = 6; // up to so many, a blind card lists all of them
 const OTHERS_LISTED = 2; // probable classes beside the suggestion
 
+// Several pictures side by side. Labels to check always show one: control samples have one too.
+const isGroup = (card) => card.members.length > 1 && card.kind !== "label_check";
+
 const labelOf = (sample) => samples.label[sample];
 const given = (card) => labelOf(card.members[0][0]);
 

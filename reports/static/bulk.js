@@ -32,6 +32,6 @@ function decideBulk(numbers, rowsOf) {
   bulkBox.close();
   if (!rowsOf) return openPicker((code) => decideBulk(numbers, relabelTo(code)));
   decide(numbers, rowsOf);
-  tell(`${count(numbers.length)} questions decided. Z takes it back.`);
-  return goOn();
+  goOn();
+  return tell(`${several(numbers.length, "question")} decided. Z takes it back.`);
 }

@@ -82,6 +82,8 @@ function answerButton(one) {
     make("span", { class: "answer-words" }, ...one.words), one.key ? make("kbd", {}, one.key) : "");
 }
 
+const MANY_ANSWERS = 6; // more of them would hide the picture on a phone
+
 function answerRow(answers) {
   const number = state.card;
   const buttons = answers.filter((one) => one.under === undefined).map(answerButton);
@@ -89,7 +91,7 @@ function answerRow(answers) {
   const note = make("input", { type: "text", class: "note", placeholder: "Add a note", "aria-label": "Note on this question", autocomplete: "off" });
   note.value = text;
   note.addEventListener("input", () => setNote(number, note.value));
-  return make("div", { class: "answers", "data-slot": "answers" }, make("div", { class: "answer-row", role: "group", "aria-label": "Answers" }, ...buttons, note));
+  return make("div", { class: answers.length > MANY_ANSWERS ? "answers many" : "answers", "data-slot": "answers" }, make("div", { class: "answer-row", role: "group", "aria-label": "Answers" }, ...buttons, note));
 }
 
 // On a blind page, once the first answer is given and the audit thinks otherwise.
@@ -136,7 +138,7 @@ function showCard() {
   const card = cards[state.card];
   const hidden = isHidden(state.card);
   const answers = answersOf(state.card);
-  const group = card.members.length > 1;
+  const group = isGroup(card);
   const words = wordsOf(card, hidden, group);
   const picture = group ? allPictures(card, answers) : hasPicture(card.members[0][0]) ? onePicture(card) : "";
   const body = make("div", { class: picture ? "card-body" : "card-body plain" }, picture, words);
@@ -163,6 +165,7 @@ function settle(rowsOf) {
   decide([number], rowsOf);
   if (blind && disagrees(number)) {
     state.revealed = number;
+    firstAnswers.set(number, decided.get(number).first);
     showCard();
     return cardElement.focus({ preventScroll: true });
   }
@@ -189,7 +192,7 @@ function goOn(move = true) {
   const next = move ? nextOpen() : undefined;
   if (next !== undefined) return showAndFocus(next);
   showCard();
-  if (move) tell(decided.size === cards.length ? "All questions are decided. Save your decisions and send the file back." : "Every question shown here is decided.");
+  if (move) tell(decidedCount() === cards.length ? "All questions are decided. Save your decisions and send the file back." : "Every question shown here is decided.");
   return cardElement.focus({ preventScroll: true });
 }
 
@@ -199,7 +202,8 @@ function showAndFocus(number) {
   change(away ? { kind: "", pair: -1, code: -1, picked: null, area: 0, card: number } : { card: number });
   showCard();
   cardElement.focus({ preventScroll: true });
-  if (cardElement.getBoundingClientRect().top < 0) cardElement.scrollIntoView({ block: "start" });
+  const { top } = cardElement.getBoundingClientRect();
+  if (top < 0 || (!wide.matches && top > innerHeight / 3)) cardElement.scrollIntoView({ block: "start" });
 }
 
 onChange((before) => {

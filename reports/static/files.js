@@ -19,7 +19,8 @@ function rowsOfCard(number) {
 }
 
 function fileDocument() {
-  const rows = [...decided.keys()].sort((a, b) => a - b).flatMap(rowsOfCard);
+  const own = [...decided.keys()].filter((number) => !decided.get(number).inherited);
+  const rows = own.sort((a, b) => a - b).flatMap(rowsOfCard);
   const decisions = [...rows, ...elsewhere.values()];
   const counts = Object.fromEntries(DECISIONS.map((name) => [name, decisions.filter((row) => row.decision === name).length]));
   return { schema: data.review.schema, report_id: data.review.report, dataset_fingerprint: data.review.fingerprint, annotator: review.annotator, exported_at: now(), counts, decisions };
@@ -35,8 +36,16 @@ function toCsv(file) {
   return `${[[...FILE_FIELDS, ...ROW_FIELDS].join(","), ...lines].join("\n")}\n`;
 }
 
-// Rows of cells; quotes double inside quotes, line breaks may stand inside them.
+// What divides the cells: spreadsheets save with semicolons or tabs too.
+function delimiterOf(text) {
+  const head = text.slice(0, text.search(/\r|\n|$/));
+  const pieces = (mark) => head.split(mark).length;
+  return [",", ";", "\t"].reduce((best, mark) => (pieces(mark) > pieces(best) ? mark : best));
+}
+
+// Rows of cells; quotes double inside quotes, line breaks may stand inside them. Empty rows are left out.
 function parseCsv(text) {
+  const delimiter = delimiterOf(text);
   const rows = [[]];
   let cell = "";
   let quoted = false;
@@ -46,13 +55,13 @@ function parseCsv(text) {
       if (c !== '"') cell += c;
       else if (text[i + 1] === '"') { cell += c; i++; } else quoted = false;
     } else if (c === '"' && cell === "") quoted = true;
-    else if (c === ",") { rows.at(-1).push(cell); cell = ""; }
+    else if (c === delimiter) { rows.at(-1).push(cell); cell = ""; }
     else if (c === "\n") { rows.at(-1).push(cell.replace(/\r$/, "")); rows.push([]); cell = ""; }
     else cell += c;
   }
   if (quoted) throw new Error("it is cut off");
   if (cell || rows.at(-1).length) rows.at(-1).push(cell);
-  return rows.filter((row) => row.length > 1 || row[0]);
+  return rows.filter((row) => row.some(Boolean));
 }
 
 function fromCsv(text) {
@@ -83,6 +92,7 @@ function readFile(name, text) {
 }
 
 function checkFile(file) {
+  if (Array.isArray(file) && file[0]?.data) throw new Error("it looks like an export of Label Studio, which auditor clean reads, not this page");
   if (!file || file.schema !== data.review.schema || !Array.isArray(file.decisions)) throw new Error("it is no decisions file");
   if (file.dataset_fingerprint !== data.review.fingerprint) throw new Error("it was made for another dataset, or for an earlier version of this one");
   file.decisions.forEach((row, place) => {
@@ -108,31 +118,38 @@ const questionKey = (kind, id) => JSON.stringify([LABEL_KINDS.has(kind) ? "label
 const cardOfQuestion = new Map();
 cards.forEach((card, number) => card.members.forEach(([sample], place) => cardOfQuestion.set(questionKey(card.kind, samples.id[sample]), [number, place])));
 
-// Take over the decisions of a checked file; of two about one card the later one stays. Returns what happened.
-function takeDocument(file, fresh = false) {
+// The entries of a file by card number, and its rows about questions of other pages.
+function entriesOf(file, inherited) {
   const found = new Map();
-  let other = 0;
+  const other = [];
   for (const row of file.decisions) {
     const key = questionKey(row.kind, row.id);
     const spot = cardOfQuestion.get(key);
     if (!spot) {
-      elsewhere.set(key, row);
-      other++;
+      other.push([key, row]);
       continue;
     }
     const [number, place] = spot;
-    if (!found.has(number)) found.set(number, { rows: cards[number].members.map(() => null), note: "", time: "", first: null });
+    if (!found.has(number)) found.set(number, { rows: cards[number].members.map(() => null), note: "", time: "", first: null, inherited });
     const entry = found.get(number);
     entry.rows[place] = [row.decision, row.decision === "relabel" ? classCode.get(row.to) : -1];
     entry.note = String(row.note ?? "");
     if (String(row.t ?? "") > entry.time) entry.time = String(row.t);
     if (row.first_decision) entry.first = [row.first_decision, row.first_decision === "relabel" ? classCode.get(row.first_to) ?? -1 : -1];
   }
-  const step = [...found].filter(([number, entry]) => !decided.has(number) || decided.get(number).time <= entry.time).map(([number]) => [number, decided.get(number)]);
-  for (const [number] of step) {
-    enter(number, found.get(number));
-    notes.set(number, found.get(number).note);
+  return { found, other };
+}
+
+// Take over the decisions of a checked file; of two about one card the later one stays. Somebody else's are shown, but
+// stay theirs. Returns what happened, and what was there before.
+function takeDocument(file, inherited = false) {
+  const { found, other } = entriesOf(file, inherited);
+  const newer = [...found].filter(([number, entry]) => !decided.has(number) || decided.get(number).time <= entry.time);
+  const step = { cards: newer.map(([number]) => snapshot(number)), elsewhere: [...elsewhere], annotator: review.annotator };
+  for (const [number, entry] of newer) {
+    enter(number, entry);
+    notes.set(number, entry.note);
   }
-  if (!fresh) remember(step);
-  return { taken: step.length, older: found.size - step.length, other };
+  if (!inherited) for (const [key, row] of other) elsewhere.set(key, row);
+  return { taken: newer.length, older: found.size - newer.length, other: other.length, step };
 }

@@ -1,10 +1,15 @@
 // Chips by kind, the line that says what is shown, and the tiles.
 
-const BATCH = matchMedia("(max-width: 700px)").matches ? 15 : 60; // tiles made at a time
+const BATCH = matchMedia("(max-width: 700px)").matches ? 15 : 36; // tiles made at a time
+const MOST = 240; // more tiles than this are not kept when the question changes
+const LEAD = 4; // rows made before the question in sight
 const FIRST = 18; // tiles whose pictures are made at once, without waiting for the observer
 const gallery = byId("gallery");
-let made = 0;
+const earlier = make("button", { type: "button", class: "more", hidden: true, onclick: addEarlier }, "Show earlier ones");
+gallery.before(earlier);
 let shownList = [];
+let first = 0; // the tiles are those of shownList from here
+let made = 0; // to here
 
 function drawChips() {
   const here = visibleCards("kind");
@@ -51,7 +56,7 @@ function tile(number, now) {
   const from = make("span", {}, dot(labels[0]), make("bdi", {}, labels.map((code) => classes[code]).join(", ")));
   const id = withPictures ? "" : make("bdi", { class: "id" }, samples.id[sample]);
   const box = withPictures ? frame(sample, ROOM.tile, { now }) : "";
-  if (box && card.members.length > 1) box.append(make("span", { class: "badge" }, `×${count(card.members.length)}`));
+  if (box && isGroup(card)) box.append(make("span", { class: "badge" }, `×${count(card.members.length)}`));
   const button = make("button", {
     type: "button", class: "tile", "data-card": number, "data-id": samples.id[sample], tabindex: "-1",
     "aria-label": `${card.question} ${samples.id[sample]}`, onclick: () => change({ card: number }),
@@ -69,41 +74,64 @@ function tileNote(number) {
 }
 
 function refreshTiles(numbers) {
-  for (const number of numbers) {
-    const button = gallery.querySelector(`[data-card="${number}"]`);
-    if (!button) continue;
+  const changed = new Set(numbers);
+  for (const button of gallery.querySelectorAll(".tile")) {
+    const number = Number(button.dataset.card);
+    if (!changed.has(number)) continue;
     button.querySelector(".to").replaceWith(tileNote(number));
     button.toggleAttribute("data-decided", isDecided(number));
   }
 }
 
-function addTiles(until) {
-  const items = [];
-  for (; made < Math.min(until, shownList.length); made++) items.push(tile(shownList[made], made < FIRST));
-  gallery.append(...items);
+const tilesOf = (from, to, near) => shownList.slice(from, to).map((number, i) => tile(number, Math.abs(from + i - near) < FIRST));
+
+function addTiles(until, near = -FIRST) {
+  const to = Math.min(until, shownList.length);
+  gallery.append(...tilesOf(made, to, near));
+  made = to;
   byId("more").hidden = made >= shownList.length;
 }
 
-function drawGallery() {
+// Rows before those that are there; what is in sight stays where it is.
+function addEarlier() {
+  const from = Math.max(0, first - LEAD * columns());
+  const { scrollTop, scrollHeight } = gallery;
+  gallery.prepend(...tilesOf(from, first, -FIRST));
+  first = from;
+  gallery.scrollTop = scrollTop + gallery.scrollHeight - scrollHeight;
+  earlier.hidden = first === 0;
+}
+
+// The tiles around a place in the list, from its start when that is near.
+function makeTiles(place) {
   for (const image of gallery.querySelectorAll("img")) nearScreen.unobserve(image);
-  shownList = visibleCards();
-  made = 0;
+  const across = place < BATCH ? 1 : columns();
+  first = place < BATCH ? 0 : Math.max(0, place - (place % across) - LEAD * across);
+  made = first;
   gallery.replaceChildren();
-  addTiles(BATCH);
+  addTiles(place + BATCH, place);
+  earlier.hidden = first === 0;
+}
+
+function drawGallery() {
+  shownList = visibleCards();
+  makeTiles(Math.max(0, shownList.indexOf(state.card)));
   markTile();
 }
 
 function markTile() {
   const place = shownList.indexOf(state.card);
-  if (place >= made) addTiles(place + BATCH);
+  const hadFocus = gallery.contains(document.activeElement);
+  if (place >= 0 && (place < first || place >= made || made - first > MOST)) makeTiles(place);
   for (const button of gallery.querySelectorAll("[aria-current]")) {
     button.removeAttribute("aria-current");
     button.tabIndex = -1;
   }
-  const current = gallery.children[place]?.firstChild;
+  const current = gallery.children[place - first]?.firstChild;
   if (!current) return;
   current.setAttribute("aria-current", "true");
   current.tabIndex = 0;
+  if (hadFocus && !gallery.contains(document.activeElement)) current.focus({ preventScroll: true });
   keepInSight();
 }
 
@@ -112,9 +140,17 @@ const wide = matchMedia("(min-width: 1101px)"); // the gallery scrolls on its ow
 // In the next frame, which lays the page out anyway.
 function keepInSight() {
   requestAnimationFrame(() => {
+    if (!wide.matches) return;
     const item = gallery.querySelector("[aria-current]")?.parentElement;
-    if (item && wide.matches) bringInSight(item);
+    if (item) bringInSight(item);
+    fill();
   });
+}
+
+// More tiles at the end that is nearly reached, also where the window is taller than what is there.
+function fill() {
+  if (gallery.scrollTop + 2 * gallery.clientHeight > gallery.scrollHeight - 200 && made < shownList.length) addTiles(made + BATCH);
+  if (gallery.scrollTop < 60 && first > 0) addEarlier();
 }
 
 function bringInSight(item) {
@@ -128,7 +164,7 @@ function step(by) {
   if (place < 0 || place >= shownList.length) return;
   const hadFocus = gallery.contains(document.activeElement);
   change({ card: shownList[place] });
-  const current = gallery.children[place]?.firstChild;
+  const current = gallery.children[place - first]?.firstChild;
   if (!hadFocus) return;
   current?.focus({ preventScroll: true });
   if (!wide.matches) current?.scrollIntoView({ block: "nearest" });
@@ -140,9 +176,7 @@ const columns = () => {
 };
 
 byId("more").addEventListener("click", () => addTiles(made + BATCH));
-gallery.addEventListener("scroll", () => {
-  if (wide.matches && gallery.scrollTop + 2 * gallery.clientHeight > gallery.scrollHeight - 200) addTiles(made + BATCH);
-}, { passive: true });
+gallery.addEventListener("scroll", () => wide.matches && fill(), { passive: true });
 
 byId("todo").addEventListener("change", (event) => change({ todo: event.target.checked }));
 byId("order")?.addEventListener("change", (event) => change({ order: event.target.value }));

@@ -81,7 +81,7 @@ addEventListener("beforeprint", () => document.querySelectorAll("img[data-sample
 document.addEventListener("focusin", placeTip);
 document.addEventListener("pointerover", placeTip);
 
-takeDocument({ decisions: data.review.decisions }, true);
+takeDocument({ decisions: data.review.decisions }, !data.review.annotator);
 restore();
 if (state.card >= 0) state.card = orders.alike.find((number) => !isDecided(number)) ?? 0;
 drawProgress();

@@ -3,10 +3,11 @@
 const nameBox = byId("name-box");
 
 function drawProgress() {
-  const done = decided.size;
+  const done = decidedCount();
   byId("done").textContent = count(done);
   byId("track").style.width = `${cards.length ? (100 * done) / cards.length : 0}%`;
   byId("plan-next").textContent = planSentence();
+  byId("plan-line").hidden = !byId("plan-next").textContent;
   const open = review.unsaved > 0;
   byId("save").classList.toggle("waiting", open);
   byId("undo").disabled = !history.length;
@@ -64,7 +65,7 @@ function save() {
   review.unsaved = 0;
   keepNow();
   drawProgress();
-  return tell(`Saved ${count(file.decisions.length)} ${file.decisions.length === 1 ? "decision" : "decisions"} as ${fileName("json")}. Send this file back.`,
+  return tell(`Saved ${several(file.decisions.length, "decision")} as ${fileName("json")}. Send this file back.`,
     make("button", { type: "button", id: "save-table", onclick: saveTable }, "Save as a table too (CSV)"));
 }
 
@@ -84,13 +85,14 @@ function openHelp() {
 // Somebody else decides on the same computer: all answers go, in one step that can be undone.
 function startOver() {
   byId("help").close();
-  const step = [...decided];
-  for (const [number] of step) enter(number, undefined);
+  const step = { cards: [...decided.keys()].map(snapshot), elsewhere: [...elsewhere], annotator: review.annotator };
+  decided.clear();
+  elsewhere.clear();
   notes.clear();
   review.annotator = "";
   remember(step);
-  tell(`${count(step.length)} decisions taken back. Z brings them back.`);
   showAndFocus(orders.alike[0]);
+  tell(`${several(step.cards.length, "decision")} taken back. Z brings them back.`);
 }
 
 function saveTable() {
@@ -98,21 +100,27 @@ function saveTable() {
   tell(`Saved the table as ${fileName("csv")}.`);
 }
 
+// "1 decision", "12 decisions"
+const several = (n, noun) => `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
+
 async function loadFile(chosen) {
-  let result;
   let file;
   try {
     file = readFile(chosen.name, await chosen.text());
-    result = takeDocument(file);
   } catch (error) {
     return tell(`${chosen.name} cannot be loaded: ${error.message}. Nothing was changed.`);
   }
-  if (!review.annotator) review.annotator = String(file.annotator ?? "");
-  const parts = [`Loaded ${count(result.taken)} ${result.taken === 1 ? "decision" : "decisions"} from ${chosen.name}.`];
-  if (result.older) parts.push(`${count(result.older)} were older than what stands here.`);
-  if (result.other) parts.push(`${count(result.other)} are about questions of another page; they stay in the file that you save.`);
-  tell(parts.join(" "));
-  return goOn(false);
+  const by = String(file.annotator ?? "");
+  const foreign = Boolean(review.annotator && by !== review.annotator);
+  const { taken, older, other, step } = takeDocument(file, foreign);
+  if (!review.annotator) review.annotator = by;
+  if (taken || (other && !foreign)) remember(step);
+  goOn(false);
+  const parts = [`Loaded ${several(taken, "decision")} from ${chosen.name}.`];
+  if (older) parts.push(`${several(older, "answer")} in it ${older === 1 ? "is" : "are"} older than what stands here.`);
+  if (foreign) parts.push(`They are ${by || "somebody"}’s and not in the file that you save.`);
+  else if (other) parts.push(`${several(other, "answer")} to questions of another page ${other === 1 ? "stays" : "stay"} in the file that you save.`);
+  return tell(parts.join(" "));
 }
 
 byId("save").addEventListener("click", save);

@@ -277,7 +277,7 @@ def test_a_version_of_a_version_does_not_replace_it(photos: Audit, tmp_path: Pat
 @pytest.mark.parametrize("mode", TREES)
 def test_an_original_that_is_gone_stops_it(mode: str | None, photos: Audit, tmp_path: Path) -> None:
     (tmp_path / "photos" / "rose" / "1.png").unlink()
-    with pytest.raises(DataError, match=r"1 picture of 12 are not .*'rose/1\.png'.*--root"):
+    with pytest.raises(DataError, match=r"1 of 12 pictures not found under .*'rose/1\.png'.*--root"):
         write_version(plan_version(photos), tmp_path / "new", WriteOptions(mode))
     assert [p.name for p in tmp_path.iterdir()] == ["photos"]
     dropped = plan_version(photos, [decided(photos, {"rose/1.png": ""})])

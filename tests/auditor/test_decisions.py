@@ -246,9 +246,18 @@ def test_what_is_no_decisions_file_is_said(text: str, sentence: str, tmp_path: P
 
 
 def test_half_a_character_is_no_text(tmp_path: Path) -> None:
-    (tmp_path / "x.json").write_text(json.dumps(document_of(id="\ud800")))
-    with pytest.raises(DataError, match=r"^x\.json: decisions\[0\]\.id is '\\ud800'"):
+    for field in ("id", "note"):
+        (tmp_path / "x.json").write_text(json.dumps(document_of(**{field: "\ud800"})))
+        with pytest.raises(DataError, match=r"^x\.json holds a character that is no valid text"):
+            read_decisions(tmp_path / "x.json")
+
+
+def test_times_are_checked_and_compared_in_utc(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(json.dumps(document_of(t="yesterday")))
+    with pytest.raises(DataError, match=r"decisions\[0\]\.t is 'yesterday': it must be an ISO 8601 time"):
         read_decisions(tmp_path / "x.json")
+    (tmp_path / "x.json").write_text(json.dumps(document_of(t="2026-01-01T11:30:00+02:00")))
+    assert read_decisions(tmp_path / "x.json")[0].decisions[0].time == "2026-01-01T09:30:00Z"
 
 
 def test_bytes_that_are_no_text_are_said(tmp_path: Path) -> None:

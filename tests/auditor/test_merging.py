@@ -15,6 +15,7 @@ from auditor.merging import (
     CONTROL,
     Answer,
     Outcome,
+    keep_one_copy,
     label_question_of,
     majority,
     merge_answers,
@@ -198,3 +199,38 @@ def test_hostile_names_stay_text(audit: Audit) -> None:
     assert [a.id for a in answers] == [d.id for d in rows]
     assert all(a.votes[0].annotator == "</script>" for a in answers)
     assert merge_outcomes(answers) == tuple(Outcome(a.id, "keep", "", (a,)) for a in answers)
+
+
+def kept_one(audit: Audit, *files: DecisionFile) -> dict[str, str]:
+    outcomes = keep_one_copy(merge_outcomes(merge_answers(files, audit)), audit)
+    return {o.id: o.decision for o in outcomes}
+
+
+def keep_only(audit: Audit, kind: str, kept: int) -> list[Decision]:
+    ids = next(f.ids for f in audit.findings if f.kind == kind)
+    return [decide(audit, i, kind, "keep" if n == kept else "drop") for n, i in enumerate(ids)]
+
+
+def test_answers_that_each_keep_a_copy_never_drop_them_all(audit: Audit) -> None:
+    a, b = next(f.ids for f in audit.findings if f.kind == "duplicate")
+    one = review(audit, "ana", keep_only(audit, "duplicate", 0))
+    assert kept_one(audit, one) == {a: "keep", b: "drop"}
+    # Three people keep three different ones: each copy has two drops against one keep.
+    third = next(i for i in audit.dataset.ids if i not in {x for f in audit.findings for x in f.ids})
+    three = replace(
+        audit,
+        findings=tuple(
+            replace(f, ids=(*f.ids, third)) if f.kind == "duplicate" else f for f in audit.findings
+        ),
+    )
+    files = [review(three, who, keep_only(three, "duplicate", n)) for n, who in enumerate("abc")]
+    assert kept_one(three, *files) == dict.fromkeys((a, b, third), CONFLICT)
+    assert kept_one(three, *files[:1], files[0], files[1]) != dict.fromkeys((a, b, third), "drop")
+
+
+def test_copies_that_all_go_for_another_reason_do_go(audit: Audit) -> None:
+    a, b = next(f.ids for f in audit.findings if f.kind == "duplicate")
+    rows = [*keep_only(audit, "duplicate", 0), decide(audit, a, "off_topic", "drop")]
+    assert kept_one(audit, review(audit, "ana", rows)) == {a: "drop", b: "drop"}
+    rows = [decide(audit, i, "duplicate", "drop") for i in (a, b)]
+    assert kept_one(audit, review(audit, "ana", rows)) == {a: "drop", b: "drop"}

@@ -68,7 +68,7 @@ def test_controls_are_mixed_in_with_pictures_of_their_own(
     ("arguments", "words"),
     [
         (("--controls", "5"), "--blind"),
-        (("--blind", "--controls", "many"), "--controls takes a share"),
+        (("--blind", "--controls", "many"), "--controls takes a number"),
         (("--overlap", "10%"), "--parts"),
         (("--parts", "3", "--overlap", "200%"), "--overlap takes a share"),
         (("--parts", "90"), "cannot be divided"),

@@ -237,6 +237,11 @@ def test_a_blind_page_shows_nothing_before_the_first_answer_and_keeps_both(
     )  # fmt: skip
     assert (decision.first_decision, decision.first_to) == ("keep", "")
     assert decision.rank == 0
+    tab.keyboard.press("z")
+    tab.keyboard.press("z")
+    tab.keyboard.press("x")
+    (again,) = save(tab, tmp_path / "again").decisions
+    assert (again.decision, again.first_decision) == ("drop", "keep")
 
 
 def test_nothing_on_a_blind_page_tells_controls_from_flagged_samples(open_page: Open, audit: Audit) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from page_driver import CLASSES, answers, finding, load, save
 from toy import toy_audit
 
-from auditor.decisions import Decision, DecisionFile, check_decisions, read_decisions
+from auditor.decisions import Decision, DecisionFile, check_decisions, read_decisions, write_decisions
 from auditor.results import Audit
 from reports.options import PageOptions
 
@@ -63,9 +64,109 @@ def test_somebody_else_can_start_over_and_it_can_be_undone(
     assert "“Ann”" in tab.locator("#whose").inner_text()
     tab.click("#start-over")
     assert tab.locator("#done").inner_text() == "0"
+    tab.keyboard.press("k")
+    second = save(tab, tmp_path / "ben", "Ben")
+    assert second.annotator == "Ben"
+    assert len(second.decisions) < len(first.decisions)
     tab.keyboard.press("z")
-    second = save(tab, tmp_path, "Ben")
-    assert (second.annotator, second.decisions) == ("Ben", first.decisions)
+    tab.keyboard.press("z")
+    again = save(tab, tmp_path / "again")
+    assert (again.annotator, again.decisions) == ("Ann", first.decisions)
+
+
+def test_decisions_of_others_are_shown_but_never_saved_as_ones_own(
+    open_page: Open, audit: Audit, tmp_path: Path
+) -> None:
+    label = dict(zip(audit.dataset.ids, audit.dataset.table["label"], strict=True))
+    digest = dict(zip(audit.facts.ids, audit.facts.digest, strict=True))
+    asked = [finding(audit, "mislabeled", n) for n in range(2)]
+    files = tuple(
+        DecisionFile(who, "r", audit.provenance.fingerprint, who, "", tuple(
+            Decision(i, digest[i], f.kind, "drop", label[i], time="2026-01-01T00:00:00Z") for i in f.ids
+        ))
+        for who, f in zip(("Ann", "Ben"), asked, strict=True)
+    )  # fmt: skip
+    tab = open_page(audit, options=PageOptions(decisions=files)).tab
+    assert tab.locator("#done").inner_text() == "2"
+    assert save(tab, tmp_path, "Cleo").decisions == ()
+    tab.keyboard.press("k")
+    own = save(tab, tmp_path / "own").decisions
+    assert own and not {d.id for d in own} & {i for f in asked for i in f.ids}
+
+    write_decisions(files[0], tmp_path / "ann.json")
+    other = open_page(audit).tab
+    other.keyboard.press("k")
+    mine = save(other, tmp_path / "mine", "Dan").decisions
+    assert "Ann’s and not in the file" in load(other, tmp_path / "ann.json")
+    assert save(other, tmp_path / "still").decisions == mine
+    other.keyboard.press("z")
+    assert other.locator("#done").inner_text() == "1"
+
+
+def test_undoing_a_load_takes_back_all_of_it(open_page: Open, audit: Audit, tmp_path: Path) -> None:
+    tab = open_page(audit).tab
+    tab.keyboard.press("k")
+    tab.locator(".note").fill("mine")
+    tab.locator("#card").focus()
+    tab.keyboard.press("k")
+    save(tab, tmp_path)
+    others = frozenset(f.finding_id for f in audit.findings[4:])
+    part = open_page(audit, options=PageOptions(only=others)).tab
+    load(part, tmp_path / "decisions-Ann.json")
+    part.locator("#card").focus()
+    part.keyboard.press("z")
+    part.keyboard.press("z")
+    assert save(part, tmp_path / "after", "Ben").decisions == ()
+
+
+def test_a_file_that_changes_nothing_can_be_undone(open_page: Open, audit: Audit, tmp_path: Path) -> None:
+    empty = DecisionFile("", "r", audit.provenance.fingerprint, "Ann", "", ())
+    write_decisions(empty, tmp_path / "empty.json")
+    opened = open_page(audit)
+    assert "Loaded 0 decisions" in load(opened.tab, tmp_path / "empty.json")
+    opened.tab.keyboard.press("z")
+    assert opened.errors == []
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_table_saved_by_a_spreadsheet_is_read(
+    delimiter: str, open_page: Open, audit: Audit, tmp_path: Path
+) -> None:
+    tab = open_page(audit).tab
+    tab.keyboard.press("k")
+    first = save(tab, tmp_path)
+    write_decisions(first, tmp_path / "plain.csv")
+    rows = list(csv.reader((tmp_path / "plain.csv").read_text("utf-8").splitlines()))
+    rows.append([""] * len(rows[0]))
+    text = "\r\n".join(delimiter.join(row) for row in rows)
+    (tmp_path / "table.csv").write_text("\ufeff" + text + "\r\n", encoding="utf-8", newline="")
+    assert read_decisions(tmp_path / "table.csv")[0].decisions == first.decisions
+    fresh = open_page(audit).tab
+    load(fresh, tmp_path / "table.csv")
+    assert save(fresh, tmp_path / "again").decisions == first.decisions
+
+
+def test_a_note_survives_a_reload_without_a_decision(open_page: Open, audit: Audit) -> None:
+    tab = open_page(audit).tab
+    tab.locator(".note").fill("look again")
+    tab.wait_for_timeout(400)
+    tab.reload()
+    tab.wait_for_selector("#gallery .tile")
+    assert tab.locator(".note").input_value() == "look again"
+
+
+def test_half_a_group_is_not_decided(open_page: Open, audit: Audit, tmp_path: Path) -> None:
+    asked = finding(audit, "duplicate")
+    label = dict(zip(audit.dataset.ids, audit.dataset.table["label"], strict=True))
+    digest = dict(zip(audit.facts.ids, audit.facts.digest, strict=True))
+    i = asked.ids[0]
+    row = Decision(i, digest[i], "duplicate", "drop", label[i], rank=1)
+    half = DecisionFile("", "r", audit.provenance.fingerprint, "Ann", "", (row,))
+    write_decisions(half, tmp_path / "half.json")
+    tab = open_page(audit).tab
+    load(tab, tmp_path / "half.json")
+    assert tab.locator("#done").inner_text() == "0"
+    assert save(tab, tmp_path / "again").decisions == (row,)
 
 
 def broken(file: dict[str, Any], **changes: Any) -> str:
