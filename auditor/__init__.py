@@ -5,7 +5,7 @@ audit = auditor.run_audit(dataset)
 audit.findings_frame()
 auditor.save(audit, "photos-audit")
 
-version = auditor.plan_version(audit, auditor.read_reviews(["ana.json", "ben.json"]))
+version = auditor.plan_version(audit, auditor.read_reviews(["first.json", "second.json"]))
 auditor.write_version(version, "photos-2")
 """
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from auditor.merging import Answer
     from auditor.results import Audit
 
-EXAMPLE = "Example: auditor clean photos-audit ana.json ben.json --out photos-2 --apply"
+EXAMPLE = "Example: auditor clean photos-audit first.json second.json --out photos-2 --apply"
 CHANGES = "Changes"
 
 AuditFolder = Annotated[Path, typer.Argument(metavar="AUDIT", help="A folder that auditor run wrote.")]
