@@ -1,7 +1,7 @@
 // Chips by kind, the line that says what is shown, and the tiles.
 
 const BATCH = matchMedia("(max-width: 700px)").matches ? 15 : 36; // tiles made at a time
-const MOST = 240; // more tiles than this are not kept when the question changes
+const MOST = 500; // more tiles than this are not kept when the question changes
 const LEAD = 4; // rows made before the question in sight
 const FIRST = 18; // tiles whose pictures are made at once, without waiting for the observer
 const gallery = byId("gallery");
@@ -149,7 +149,8 @@ function keepInSight() {
 
 // More tiles at the end that is nearly reached, also where the window is taller than what is there.
 function fill() {
-  if (gallery.scrollTop + 2 * gallery.clientHeight > gallery.scrollHeight - 200 && made < shownList.length) addTiles(made + BATCH);
+  const below = () => gallery.scrollHeight - gallery.scrollTop - gallery.clientHeight;
+  for (let round = 0; round < 8 && made < shownList.length && below() < 200; round++) addTiles(made + BATCH);
   if (gallery.scrollTop < 60 && first > 0) addEarlier();
 }
 

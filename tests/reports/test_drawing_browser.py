@@ -88,21 +88,29 @@ def test_the_points_of_a_chosen_class_lie_above_the_grey_ones(open_page: Open) -
     )  # the others lie between four pixels or under a flagged one
 
 
+def test_a_tall_window_is_filled_with_tiles(open_page: Open) -> None:
+    tab = open_page(toy_audit(900, findings={"mislabeled": 450}, seed=4), size=(3840, 2160)).tab
+    tab.wait_for_timeout(150)
+    gallery = "document.querySelector('#gallery')"
+    assert tab.evaluate(f"{gallery}.scrollHeight > {gallery}.clientHeight")
+    assert len(tab.locator("#gallery .tile").all()) < 450
+
+
 def test_far_from_the_start_only_the_tiles_near_the_question_are_made(open_page: Open) -> None:
-    tab = open_page(toy_audit(1200, findings={"mislabeled": 500}, seed=4)).tab
+    tab = open_page(toy_audit(1800, findings={"mislabeled": 800}, seed=4)).tab
     tab.evaluate("document.querySelector('#gallery').scrollTop = 1e6")
     numbers = "[...document.querySelectorAll('#gallery .tile')].map(t => Number(t.dataset.card))"
     for _ in range(30):
-        if tab.evaluate(numbers)[-1] >= 480:
+        if tab.evaluate(numbers)[-1] >= 730:
             break
         tab.evaluate("document.querySelector('#gallery').scrollTop = 1e6")
         tab.wait_for_timeout(40)
-    tab.locator("#gallery [data-card='470']").click()
+    tab.locator("#gallery [data-card='720']").click()
     near = tab.evaluate(numbers)
-    assert near[0] > 400
+    assert near[0] > 600
     assert near == list(range(near[0], near[0] + len(near)))
-    assert tab.locator("#gallery [aria-current=true]").get_attribute("data-card") == "470"
-    assert tab.evaluate("document.activeElement.dataset.card") == "470"
+    assert tab.locator("#gallery [aria-current=true]").get_attribute("data-card") == "720"
+    assert tab.evaluate("document.activeElement.dataset.card") == "720"
     for _ in range(40):
         tab.evaluate("document.querySelector('#gallery').scrollTop = 0")
         tab.wait_for_timeout(40)
