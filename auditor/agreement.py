@@ -17,12 +17,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.decisions import LABEL_CHECK, DecisionFile, newest
+from auditor.decisions import DecisionFile, newest, question_of
 
 Item: TypeAlias = tuple[str, str]
 """(sample id, kind): one question about one sample."""
-SAME_QUESTION = ("mislabeled", "ambiguous", LABEL_CHECK)
-"""Kinds that ask whether the label is right, on an open page and on a blind one."""
 Answers: TypeAlias = Mapping[Item, Mapping[str, Hashable]]
 """Item to annotator to answer."""
 
@@ -82,13 +80,12 @@ def measure_agreement(files: Iterable[DecisionFile]) -> Agreement:
 
     Of each annotator the latest decision about a question counts. ``unsure`` is an answer like the others.
     """
+    latest = newest(files)
+    names = dict.fromkeys(file.annotator for file, _ in latest)
     given: dict[Item, dict[str, tuple[str, str]]] = {}
-    names: dict[str, None] = {}
-    for file, d in newest(files):
-        who = file.annotator
-        names.setdefault(who)
-        kind = LABEL_CHECK if d.kind in SAME_QUESTION else d.kind
-        given.setdefault((d.id, kind), {})[who] = (d.decision, d.to)
+    # In order of time: somebody may have answered one question on a blind page and on an open one.
+    for file, d in sorted(latest, key=lambda cast: cast[1].time):
+        given.setdefault((d.id, question_of(d.kind)), {})[file.annotator] = (d.decision, d.to)
     annotators = tuple(names)
     return Agreement(
         annotators=annotators,

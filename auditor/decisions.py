@@ -29,6 +29,8 @@ from auditor.tables import csv_text
 SCHEMA = "auditor.decisions/1"
 LABEL_CHECK = "label_check"
 """Kind of a question on a blind page: is this label right? Asked of flagged samples and of controls alike."""
+LABEL_KINDS: tuple[str, ...] = ("mislabeled", "ambiguous")
+"""Kinds of findings that ask the same question as `LABEL_CHECK`."""
 DECISION_KINDS: tuple[str, ...] = (*KINDS, LABEL_CHECK)
 DECISIONS: tuple[str, ...] = ("keep", "relabel", "drop", "unsure")
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "decisions-1.schema.json"
@@ -85,6 +87,11 @@ class DecisionFile:
         """Return the number of decisions of each sort."""
         found = Counter(d.decision for d in self.decisions)
         return {name: found[name] for name in DECISIONS}
+
+
+def question_of(kind: str) -> str:
+    """Return the question that a kind asks: `LABEL_CHECK` for all that ask whether the label is right."""
+    return LABEL_CHECK if kind in LABEL_KINDS else kind
 
 
 def read_decisions(path: Path) -> tuple[DecisionFile, ...]:

@@ -14,7 +14,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from auditor.decisions import LABEL_CHECK, Decision, DecisionFile, newest
+from auditor.decisions import LABEL_CHECK, LABEL_KINDS, Decision, DecisionFile, newest
 from auditor.results import Audit
 
 CONTROL = "control"
@@ -116,7 +116,7 @@ def label_question_of(audit: Audit) -> dict[str, str]:
     return {
         i: finding.kind
         for finding in reversed(audit.findings)
-        if finding.kind in ("mislabeled", "ambiguous")
+        if finding.kind in LABEL_KINDS
         for i in finding.ids
     }
 

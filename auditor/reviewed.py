@@ -4,7 +4,7 @@
     Memory + dataset, facts, findings  --leave_out_checked-->  findings that are left, Reviewed
 
 A sample is checked for a question when the majority of those who answered it says about its present label, or
-about the sample, that all is well. Questions with the same answer are one: `QUESTIONS`.
+about the sample, that all is well. Kinds that ask the same are one question: `question_of`.
 """
 
 from __future__ import annotations
@@ -16,28 +16,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auditor.arrays import Ids, as_ids, rows_of
-from auditor.decisions import LABEL_CHECK, Decision, DecisionFile, match_decisions, newest
+from auditor.decisions import LABEL_CHECK, Decision, DecisionFile, match_decisions, newest, question_of
 from auditor.errors import DataError
-from auditor.merging import majority
+from auditor.merging import ABOUT_COPIES, majority
 from auditor.results import Dataset, Finding, ImageFacts, Reviewed
 from auditor.review_files import read_reviews
 from auditor.sources.names import examples, plural
 
-QUESTIONS: dict[str, str] = {
-    "mislabeled": "label",
-    "ambiguous": "label",
-    LABEL_CHECK: "label",
-    "conflicting_duplicate": "conflicting_duplicate",
-    "leak": "leak",
-    "off_topic": "off_topic",
-    "low_quality": "low_quality",
-    "duplicate": "duplicate",
-}
-"""Kind to the question it asks; none for `unreadable`: what does not decode cannot be found right."""
-WHOLE_GROUPS: tuple[str, ...] = ("conflicting_duplicate", "leak", "duplicate")
-"""Kinds that ask about several samples at once, and are settled when each of them is."""
-ABOUT_LABEL: tuple[str, ...] = ("label", "conflicting_duplicate")
+ABOUT_LABEL: tuple[str, ...] = (LABEL_CHECK, "conflicting_duplicate")
 """Questions whose answer holds for one label only."""
+FORGOTTEN = "unreadable"
+"""Kind that is never remembered: what does not decode cannot be found right."""
 SHOWN_CHARACTERS = 80
 
 
@@ -118,9 +107,9 @@ def _checked(found: Sequence[_Matched], labels: Ids) -> Iterator[tuple[int, str]
     latest: dict[tuple[int, str], dict[str, Decision]] = {}
     targets: dict[int, set[str]] = {}
     for m in found:
-        if m.row < 0 or m.decision.kind not in QUESTIONS:
+        if m.row < 0 or m.decision.kind == FORGOTTEN:
             continue
-        said = latest.setdefault((m.row, QUESTIONS[m.decision.kind]), {})
+        said = latest.setdefault((m.row, question_of(m.decision.kind)), {})
         if m.annotator not in said or m.decision.time >= said[m.annotator].time:
             said[m.annotator] = m.decision
         targets.setdefault(m.row, set()).add(m.decision.to)
@@ -144,11 +133,11 @@ def _finds_right(d: Decision, label: str, explained: set[str]) -> bool:
 
 def _remaining(finding: Finding, checked: set[tuple[str, str]]) -> Finding | None:
     """Return the finding about the samples that were not checked, None when there are none."""
-    question = QUESTIONS.get(finding.kind, "")
+    question = question_of(finding.kind)
     open_ones = tuple(i for i in finding.ids if (i, question) not in checked)
     if not open_ones:
         return None
-    return finding if finding.kind in WHOLE_GROUPS else replace(finding, ids=open_ones)
+    return finding if finding.kind in ABOUT_COPIES else replace(finding, ids=open_ones)
 
 
 def _named(findings: Iterable[Finding]) -> set[tuple[str, str]]:

@@ -16,15 +16,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from auditor.arrays import rows_of
-from auditor.decisions import LABEL_CHECK
+from auditor.decisions import LABEL_CHECK, LABEL_KINDS, question_of
 from auditor.errors import UsageError
 from auditor.findings import FindingInputs, ask_about_label
 from auditor.results import Audit, Evidence, Finding
 from reports import selection, wording
 from reports.options import PageOptions
-
-LABEL_KINDS = ("mislabeled", "ambiguous")
-BY_PAIR = frozenset(LABEL_KINDS)
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,7 @@ def _part(asked: Asked, part: int, parts: int, shared: set[int], owner: Mapping[
 
 
 def _page_kind(kind: str, blind: bool) -> str:
-    return LABEL_CHECK if blind and kind in LABEL_KINDS else kind
+    return question_of(kind) if blind else kind
 
 
 def _question(finding: Finding, blind: bool) -> Question:
@@ -154,7 +151,7 @@ def _in_order(questions: Sequence[Question], label_of: Mapping[str, str]) -> lis
 
     def key(question: Question) -> tuple[object, ...]:
         kind, label = selection.PAGE_ORDER.index(question.kind), label_of[question.ids[0]]
-        if question.kind in BY_PAIR:
+        if question.kind in LABEL_KINDS:
             pair = _pair(question, label_of)
             return (kind, -pairs[pair], pair, label, question.rank)
         if question.kind == LABEL_CHECK:

@@ -159,9 +159,10 @@ def _headline(audit: Audit, asked: Asked, options: PageOptions) -> tuple[str, st
 def _about(asked: Asked, options: PageOptions) -> tuple[str, ...]:
     """Return what an annotator should know about this very page."""
     lines = [part_sentence(asked)]
-    if options.controls and options.blind:
-        count = wording.plural(len(options.controls), "picture", "pictures")
-        be = "is" if len(options.controls) == 1 else "are"
+    mixed_in = sum(q.ids[0] in options.controls for q in asked.questions) if options.blind else 0
+    if mixed_in:
+        count = wording.plural(mixed_in, "picture", "pictures")
+        be = "is" if mixed_in == 1 else "are"
         lines.append(f"{count} drawn at random {be} mixed in, to tell how many labels are wrong in all.")
     return tuple(line for line in lines if line)
 

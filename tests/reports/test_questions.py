@@ -122,6 +122,14 @@ def test_the_page_of_a_part_counts_its_own_questions(audit: Audit) -> None:
     assert view.not_shown == ""
 
 
+def test_a_part_counts_the_controls_that_it_holds(audit: Audit) -> None:
+    options = PageOptions(blind=True, controls=draw_controls(audit, 20, seed=1))
+    told = [
+        make_view(audit, options, part).about[1] for part in share_out(ask(audit, options), 3, 0.0, seed=0)
+    ]
+    assert sum(int(line.split()[0]) for line in told) == 20
+
+
 def decide(
     audit: Audit, who: str, finding: int, decision: str, to: str = "", time: str = "1"
 ) -> DecisionFile:
