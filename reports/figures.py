@@ -1,6 +1,6 @@
-"""The t-SNE map. The only file that imports Bokeh.
+"""The t-SNE map, or several beside each other. The only file that imports Bokeh.
 
-One document with one figure, found by the page's script under these names:
+One document with one figure, found by the page's script under these names (with several: "map-0", "plain-0"):
 
     plain, flagged     sources with x, y and the class's code; the script adds colours
     focus, links       sources of the ring around the sample in question and of the lines to its neighbours
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.points import GRID, PointsView
+from reports.points import GRID, DrawnPoints
 
 MARGIN = 0.03
 STATIC_SIDE = 640
@@ -40,7 +40,7 @@ def bokeh_script() -> str:
     return "\n".join(Resources(mode="inline", components=["bokeh"], log_level="warn").js_raw)
 
 
-def map_document(points: PointsView) -> dict[str, Any]:
+def map_document(points: DrawnPoints) -> dict[str, Any]:
     """Return the map as a Bokeh document and its root, with ids that are the same every time."""
     from bokeh.core.json_encoder import serialize_json
     from bokeh.document import Document
@@ -51,7 +51,34 @@ def map_document(points: PointsView) -> dict[str, Any]:
     return _with_stable_ids(plain)
 
 
-def _figure(points: PointsView) -> Any:
+def maps_document(panels: Sequence[DrawnPoints], shape: float) -> dict[str, Any]:
+    """Return several maps as one document with a root for each; they share their axes.
+
+    Parameters
+    ----------
+    panels : maps that lie on one grid.
+    shape : width / height of their frames; the axes are widened to it, so that circles stay circles.
+    """
+    from bokeh.core.json_encoder import serialize_json
+    from bokeh.document import Document
+    from bokeh.models import Range1d
+
+    width = max((p.width for p in panels), default=GRID) + 2 * MARGIN * GRID
+    height = max((p.height for p in panels), default=GRID) + 2 * MARGIN * GRID
+    spans = max(width, height * shape), max(height, width / shape)
+    middles = width / 2 - MARGIN * GRID, height / 2 - MARGIN * GRID
+    ranges = [Range1d(start=m - s / 2, end=m + s / 2) for m, s in zip(middles, spans, strict=True)]
+    document = Document(title="maps")
+    for number, points in enumerate(panels):
+        plot = _figure(points, ranges)
+        for model in plot.references():
+            if model.name:
+                model.name = f"{model.name}-{number}"
+        document.add_root(plot)
+    return _with_stable_ids(json.loads(serialize_json(document.to_json(deferred=False))))
+
+
+def _figure(points: DrawnPoints, ranges: Sequence[Any] = ()) -> Any:
     from bokeh.models import Range1d
     from bokeh.plotting import figure
 
@@ -61,8 +88,8 @@ def _figure(points: PointsView) -> Any:
         tools="",
         toolbar_location=None,
         sizing_mode="stretch_both",
-        x_range=Range1d(start=-pad, end=points.width + pad),
-        y_range=Range1d(start=-pad, end=points.height + pad),
+        x_range=ranges[0] if ranges else Range1d(start=-pad, end=points.width + pad),
+        y_range=ranges[1] if ranges else Range1d(start=-pad, end=points.height + pad),
         background_fill_color=None,
         border_fill_color=None,
         outline_line_color=None,
@@ -77,7 +104,7 @@ def _figure(points: PointsView) -> Any:
     return plot
 
 
-def _draw(plot: Any, points: PointsView) -> None:
+def _draw(plot: Any, points: DrawnPoints) -> None:
     from bokeh.models import ColumnDataSource
 
     if points.density is not None:
@@ -173,7 +200,7 @@ def _with_stable_ids(document: dict[str, Any]) -> dict[str, Any]:
     return dict(walk(document))
 
 
-def static_map(points: PointsView, hues: Sequence[int]) -> bytes:
+def static_map(points: DrawnPoints, hues: Sequence[int]) -> bytes:
     """Return the map as a WebP picture on a transparent ground; flagged samples are ringed diamonds."""
     from PIL import Image, ImageDraw
 

@@ -7,28 +7,23 @@ The content policy names every script by its hash, so nothing else can run, what
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-
-import jinja2
-from markupsafe import Markup
 
 from auditor.errors import UsageError
 from auditor.results import Audit
 from reports import figures, payload, thumbnails, wording
 from reports.options import PageOptions
 from reports.questions import Asked, ask, share_out
+from reports.rendering import HERE, content_policy, data_url, own_text, static_text, template
 from reports.terms import TERMS
 from reports.thumbnails import PictureSet
 from reports.view import PageView, make_view
 
-HERE = Path(__file__).parent
 SCRIPTS = (
+    "elements.js", "explain.js", "sorting.js", "ink.js",
     "base.js", "pictures.js", "answers.js", "decisions.js", "files.js", "dots.js", "map.js", "card.js",
     "picker.js", "gallery.js", "bulk.js", "pairs.js", "tables.js", "saving.js", "main.js",
 )  # fmt: skip
@@ -107,17 +102,17 @@ def render_page(view: PageView, pictures: PictureSet, root: str, left_out: Seque
     has_map = len(view.points.plain_ids) + len(view.points.flagged_ids) > 0
     data, texts = payload.page_data(view, hues, pictures.pictures, root)
     blocks = [payload.data_block("page-data", data), payload.picture_block(texts)]
-    script = _raw("\n".join((HERE / "static" / name).read_text("utf-8") for name in SCRIPTS))
+    script = static_text(SCRIPTS)
     allowed = [script]
     if has_map:
         # A block, which the script runs once the first pictures are on the screen: it takes its time.
-        bokeh = payload.Block("bokeh", "text/plain", "", _raw(figures.bokeh_script()))
+        bokeh = payload.Block("bokeh", "text/plain", "", own_text(figures.bokeh_script()))
         blocks += [bokeh, payload.data_block("map-data", figures.map_document(view.points))]
         allowed.append(bokeh.text)
-    return _template().render(
+    return template("page.html.jinja").render(
         view=view,
-        csp=_policy(allowed),
-        style=_raw((HERE / "static" / "page.css").read_text("utf-8")),
+        csp=content_policy(allowed),
+        style=static_text(["page.css"]),
         version=dict(view.explained.footer)["auditor"],
         blocks=blocks,
         script=script,
@@ -127,7 +122,7 @@ def render_page(view: PageView, pictures: PictureSet, root: str, left_out: Seque
         pair_rows=view.pairs[:PAIR_ROWS],
         map_shape=_map_shape(view),
         map_alternative=_map_alternative(view),
-        static_map=_data_url(figures.static_map(view.points, hues)) if has_map else "",
+        static_map=data_url(figures.static_map(view.points, hues)) if has_map else "",
     )
 
 
@@ -180,34 +175,4 @@ def _map_alternative(view: PageView) -> str:
     return f"Map of {samples} in {classes}, {wording.number(flagged)} of them flagged. {rest}"
 
 
-def _policy(scripts: Sequence[str]) -> str:
-    hashes = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
-    allowed = " ".join(f"'sha256-{h}'" for h in hashes)
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
-        f"base-uri 'none'; form-action 'none'"
-    )
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.jinja")
-
-
-def _raw(text: str) -> Markup:
-    """Mark our own files and BokehJS as safe; they hold nothing from the dataset."""
-    return Markup(text)
-
-
-def _data_url(data: bytes) -> str:
-    return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
-
-
-__all__ = ["PageOptions", "PageSummary", "write_page", "write_parts"]
+__all__ = ["HERE", "PageOptions", "PageSummary", "write_page", "write_parts"]

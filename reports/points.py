@@ -26,21 +26,27 @@ UInts = NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
-class PointsView:
-    """See the module docstring; `codes` are class codes, `width` and `height` the used part of the grid."""
+class DrawnPoints:
+    """What is drawn of a map; `codes` are class codes, `width` and `height` the used part of the grid."""
 
-    plain_ids: Ids
     plain_x: UInts
     plain_y: UInts
     plain_codes: UInts
-    flagged_ids: Ids
     flagged_x: UInts
     flagged_y: UInts
     flagged_codes: UInts
-    cards: tuple[tuple[int, ...], ...]
     density: NDArray[np.uint8] | None
     width: int
     height: int
+
+
+@dataclass(frozen=True)
+class PointsView(DrawnPoints):
+    """See the module docstring."""
+
+    plain_ids: Ids
+    flagged_ids: Ids
+    cards: tuple[tuple[int, ...], ...]
     caption: str
     left_out: str
 
@@ -48,7 +54,7 @@ class PointsView:
 def points_view(audit: Audit, questions: Sequence[Question]) -> PointsView:
     """Return the points of the map, the flagged ones apart."""
     ids, codes = audit.map.ids, audit.dataset.codes_of(audit.map.ids).astype(np.uint16)
-    x, y, width, height = _on_grid(audit.map.positions)
+    x, y, width, height = on_grid(audit.map.positions)
     flagged_ids = {i for f in audit.findings for i in f.ids} | {i for q in questions for i in q.ids}
     flagged = np.array([i in flagged_ids for i in ids.tolist()], dtype=bool)
     plain = _fair_sample(np.flatnonzero(~flagged), codes, DRAWN_LIMIT)
@@ -58,18 +64,21 @@ def points_view(audit: Audit, questions: Sequence[Question]) -> PointsView:
             asked.setdefault(i, []).append(number)
     sampled = len(plain) < int((~flagged).sum())
     return PointsView(
-        ids[plain], x[plain], y[plain], codes[plain],
-        ids[flagged], x[flagged], y[flagged], codes[flagged],
-        cards=tuple(tuple(asked.get(i, ())) for i in ids[flagged]),
-        density=_density(x, y) if sampled else None,
+        x[plain], y[plain], codes[plain],
+        x[flagged], y[flagged], codes[flagged],
+        density=cloud(x, y) if sampled else None,
         width=width,
         height=height,
+        plain_ids=ids[plain],
+        flagged_ids=ids[flagged],
+        cards=tuple(tuple(asked.get(i, ())) for i in ids[flagged]),
         caption=_caption(audit),
         left_out=_left_out(len(plain), int((~flagged).sum())) if sampled else "",
     )  # fmt: skip
 
 
-def _on_grid(positions: Floats) -> tuple[UInts, UInts, int, int]:
+def on_grid(positions: Floats) -> tuple[UInts, UInts, int, int]:
+    """Return positions (n, 2) as whole numbers x, y (n,), and the width and height that they use."""
     if not len(positions):
         empty = np.zeros(0, dtype=np.uint16)
         return empty, empty, GRID, GRID
@@ -88,7 +97,7 @@ def _fair_sample(rows: NDArray[np.int64], codes: UInts, limit: int) -> NDArray[n
     return np.sort(picked)
 
 
-def _density(x: UInts, y: UInts) -> NDArray[np.uint8]:
+def cloud(x: UInts, y: UInts) -> NDArray[np.uint8]:
     """Return how many samples lie in each cell, on a logarithmic scale from 0 to 255, bottom row first."""
     edges = np.linspace(0, GRID + 1, DENSITY_SIDE + 1)
     counts, _, _ = np.histogram2d(y, x, bins=[edges, edges])

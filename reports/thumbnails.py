@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -38,6 +39,7 @@ SIDE_FLOOR = 24
 SHRINK_ROUNDS = 6
 
 _T = TypeVar("_T")
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def planned_sides(audit: Audit, limit: int = DEFAULT_LIMIT) -> dict[str, int]:
             sides[i] = max(side, sides.get(i, 0))
 
     members = [i for finding in shown for i in finding.ids[: selection.MEMBERS_SHOWN]]
-    want(members, _flagged_side(len(members)))
+    want(members, flagged_side(len(members)))
     group_of = selection.group_index(audit)
     for finding in shown:
         want((i for i, _ in selection.distinct_neighbours(finding.evidence, group_of)), NEIGHBOUR_SIDE)
@@ -85,9 +87,9 @@ def add_thumbnails(audit: Audit, limit: int = DEFAULT_LIMIT, progress: Progress 
     rows = dict(zip(sides, rows_of(audit.dataset.ids, list(sides)).tolist(), strict=True)) if sides else {}
 
     def make(sample_id: str) -> Thumbnail | None:
-        return _encode_original(audit, rows[sample_id], sides[sample_id])
+        return encode_original(audit, rows[sample_id], sides[sample_id])
 
-    made = _in_threads(make, list(sides), lambda done, total: progress("thumbnails", done, total))
+    made = in_threads(make, list(sides), lambda done, total: progress("thumbnails", done, total))
     pictures = {i: t for i, t in zip(sides, made, strict=True) if t is not None}
     return replace(audit, thumbnails=fit_budget(pictures)[0])
 
@@ -107,7 +109,7 @@ def add_control_pictures(audit: Audit, controls: Sequence[str]) -> Audit:
     flagged = [t for f in audit.findings for i in f.ids if (t := audit.thumbnails.get(i))]
     side = max((max(t.width, t.height) for t in flagged), default=FLAGGED_SIDE_MAX)
     rows = dict(zip(controls, rows_of(audit.dataset.ids, list(controls)).tolist(), strict=True))
-    made = _in_threads(lambda i: _encode_original(audit, rows[i], side), list(controls))
+    made = in_threads(lambda i: encode_original(audit, rows[i], side), list(controls))
     missing = [i for i, picture in zip(controls, made, strict=True) if picture is None]
     if missing:
         raise DataError(
@@ -137,13 +139,16 @@ def fit_budget(
             break
         # Bytes fall more slowly than the area, hence the exponent below that of a square root.
         factor *= (budget / total) ** 0.6
-        smaller = _in_threads(lambda t, f=factor: _shrink(t, f), list(pictures.values()))
+        smaller = in_threads(partial(_shrink, factor=factor), list(pictures.values()))
         fitted = dict(zip(pictures, smaller, strict=True))
     return fitted, factor
 
 
-def _flagged_side(count: int) -> int:
-    """Return the side of flagged pictures: their common area stays about the same between the two ends."""
+def flagged_side(count: int) -> int:
+    """Return the longer side in pixels of each of `count` flagged pictures.
+
+    Their common area stays about the same between the two ends.
+    """
     if count <= FEW_FINDINGS:
         return FLAGGED_SIDE_MAX
     side: float = FLAGGED_SIDE_MAX * (FEW_FINDINGS / count) ** _SIDE_EXPONENT
@@ -153,7 +158,8 @@ def _flagged_side(count: int) -> int:
 _SIDE_EXPONENT = float(np.log(FLAGGED_SIDE_MAX / FLAGGED_SIDE_MIN) / np.log(MANY_FINDINGS / FEW_FINDINGS))
 
 
-def _encode_original(audit: Audit, row: int, side: int) -> Thumbnail | None:
+def encode_original(audit: Audit, row: int, side: int) -> Thumbnail | None:
+    """Return a picture made from the original file of a row of the dataset; None when it does not open."""
     from auditor.dataset import file_path
     from auditor.errors import AuditError
     from auditor.images import decode_rgb, encode_thumbnail, read_file
@@ -175,9 +181,9 @@ def _shrink(thumbnail: Thumbnail, factor: float) -> Thumbnail:
         return encode_thumbnail(np.asarray(picture.convert("RGB")), side)
 
 
-def _in_threads(
-    work: Callable[[str], _T] | Callable[[Thumbnail], _T],
-    items: list[str] | list[Thumbnail],
+def in_threads(
+    work: Callable[[_Item], _T],
+    items: Sequence[_Item],
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[_T]:
     """Return the results in the order of the items; decoders release the interpreter's lock."""

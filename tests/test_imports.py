@@ -28,6 +28,7 @@ ORDER = [
     "merging", "agreement", "controls", "reviewed",
     "settings", "user_arrays", "audit",
     "workspace", "version_plan", "materialise", "version_files", "cleaning", "findings_folder",
+    "gate_conditions", "gate_figures", "gate",
 ]
 # fmt: on
 """The modules of auditor in the order of the method: each imports only those before it."""
@@ -59,7 +60,7 @@ AT_HOME = {
     "pydantic": {"auditor.decision_model", "auditor.decisions"},
     "krippendorff": {"auditor.agreement"},
     "bokeh": {"reports.figures"},
-    "jinja2": {"reports.page"},
+    "jinja2": {"reports.rendering"},
     "typer": {"cli"},
     "rich": {"cli"},
     "platformdirs": {"cli"},

@@ -1,45 +1,8 @@
-// The page's data, small helpers to build elements, and the state that all parts share.
-// Text from the dataset reaches the page through textContent only.
-
-async function readBlock(id) {
-  const block = document.getElementById(id);
-  if (!block) return null;
-  if (block.dataset.encoding !== "gzip") return JSON.parse(block.textContent);
-  const text = atob(block.textContent);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return JSON.parse(await new Response(stream).text());
-}
+// The page's data and the state that all parts share.
 
 const data = await readBlock("page-data");
 const { classes, cards, pairs, samples, kinds } = data;
 const kindByName = new Map(kinds.map((kind) => [kind[0], { name: kind[1], found: kind[2], shown: kind[3], score: kind[4] }]));
-
-const byId = (id) => document.getElementById(id);
-const count = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
-
-// make("p", {class: "soft"}, "text", otherElement, ...)
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value === false || value == null) continue;
-    if (key === "onclick") element.addEventListener("click", value);
-    else element.setAttribute(key, value === true ? "" : value);
-  }
-  element.append(...children.filter((child) => child || child === "0"));
-  return element;
-}
-
-const bdi = (text, extra = "") => make("bdi", { class: `name ${extra}`.trim(), title: text }, text);
-
-// A class name inside a sentence: a long one is cut at the end, whole on hover.
-const inline = (name) => make("bdi", name.length > 24 ? { class: "inline", title: name } : {}, name);
-
-// A technical word that explains itself on focus, tap or hover.
-function term(word, key) {
-  return make("span", { class: "term", tabindex: "0" }, word, make("span", { class: "tip", role: "tooltip" }, data.terms[key]));
-}
 
 // What is chosen. kind "" = all; pair, code -1 = none; picked null = no area on the map, else a set of card numbers;
 // todo = open questions only; order is a key of `orders`.
@@ -111,7 +74,6 @@ function cardHues() {
   return hues;
 }
 
-const hueStyle = (hue) => (hue >= 0 ? `--hue:var(--hue-${hue})` : null);
 const dot = (code) => make("i", { class: "dot", style: hueStyle(currentHues()[code]), "data-code": code });
 
 // Dots keep their colour in step with the map.

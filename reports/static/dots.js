@@ -3,8 +3,13 @@
 
 const STEPS = 4; // a stamp is made for each quarter of a pixel
 const stampsOf = new Map();
-const sheet = { canvas: document.createElement("canvas"), key: "", ground: null, picture: null };
-sheet.brush = sheet.canvas.getContext("2d", { willReadFrequently: true });
+
+// What is kept of one map between two drawings.
+function makeSheet() {
+  const canvas = document.createElement("canvas");
+  return { canvas, brush: canvas.getContext("2d", { willReadFrequently: true }), key: "", ground: null, picture: null };
+}
+const onlySheet = makeSheet();
 
 // How far outside of a shape a place is, in pixels; inside it is negative.
 const shapes = {
@@ -81,7 +86,7 @@ function stampLayer({ pixels, width, height, ratio }, layer) {
 }
 
 // Put layers on a canvas of Bokeh's. Those of ground() lie below and are stamped again only when `key` has changed.
-function paintLayers(brush, key, ground, above) {
+function paintLayers(brush, key, ground, above, sheet = onlySheet) {
   const { width, height } = brush.canvas;
   if (!width || !height) return;
   const pageOf = (picture) => ({ pixels: new Uint32Array(picture.data.buffer), width, height, ratio: brush.layer.pixel_ratio });

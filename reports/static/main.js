@@ -1,17 +1,11 @@
-// Put the parts together, listen to keys, place the explanations.
+// Put the parts together and listen to keys.
 
 const finder = byId("find-class");
 byId("class-list").append(...classes.map((name) => make("option", { value: name })));
 
 function findClass() {
   const text = finder.value;
-  let code = classes.indexOf(text);
-  if (code < 0 && text.trim()) {
-    const low = text.trim().toLowerCase();
-    code = classes.findIndex((name) => name.toLowerCase() === low);
-    if (code < 0) code = classes.findIndex((name) => name.toLowerCase().startsWith(low));
-    if (code < 0) code = classes.findIndex((name) => name.toLowerCase().includes(low));
-  }
+  const code = classNamed(text);
   finder.setAttribute("aria-invalid", String(Boolean(text.trim()) && code < 0));
   if (code !== state.code) change({ code, pair: -1 });
 }
@@ -66,20 +60,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-// Explanations stand by their word, inside the window.
-function placeTip(event) {
-  const word = event.target.closest?.(".term");
-  if (!word || innerWidth < 700) return;
-  const tip = word.querySelector(".tip");
-  const box = word.getBoundingClientRect();
-  tip.classList.add("placed");
-  tip.style.left = `${Math.max(8, Math.min(box.left, innerWidth - tip.offsetWidth - 8))}px`;
-  const below = box.bottom + 6;
-  tip.style.top = `${below + tip.offsetHeight > innerHeight ? box.top - tip.offsetHeight - 6 : below}px`;
-}
 addEventListener("beforeprint", () => document.querySelectorAll("img[data-sample]:not([src])").forEach(load));
-document.addEventListener("focusin", placeTip);
-document.addEventListener("pointerover", placeTip);
 
 takeDocument({ decisions: data.review.decisions }, !data.review.annotator);
 restore();
