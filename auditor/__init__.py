@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from auditor.cleaning import CleanOptions, Version, WriteOptions, plan_version, write_version
     from auditor.dataset import ReadOptions, read_dataset
     from auditor.errors import AuditError
+    from auditor.gate import check_gate
     from auditor.results import Audit, Dataset, Finding, Thresholds
     from auditor.review_files import read_reviews
     from auditor.settings import AuditSettings
@@ -36,6 +37,7 @@ _HOMES = {
     "Thresholds": "results",
     "Version": "cleaning",
     "WriteOptions": "cleaning",
+    "check_gate": "gate",
     "load": "storage",
     "plan_version": "cleaning",
     "read_dataset": "dataset",
@@ -57,6 +59,7 @@ __all__ = [
     "Thresholds",
     "Version",
     "WriteOptions",
+    "check_gate",
     "load",
     "plan_version",
     "read_dataset",

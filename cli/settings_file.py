@@ -40,10 +40,15 @@ def _values(group: Any, found: dict[str, Any], known: set[str]) -> Iterator[tupl
         if hasattr(command, "commands"):
             yield name, dict(_values(command, found, known))
             continue
-        options = {opt.removeprefix("--"): param.name for param in command.params for opt in param.opts}
+        options = {opt.removeprefix("--"): param for param in command.params for opt in param.opts}
         own = {key: options[key] for key in found if key in options}
         known.update(own)
-        yield name, {param: found[key] for key, param in own.items()}
+        yield name, {param.name: _value(param, found[key]) for key, param in own.items()}
+
+
+def _value(param: Any, said: Any) -> Any:
+    """Return one text for an option that can be repeated as a list, or click takes it letter by letter."""
+    return [said] if getattr(param, "multiple", False) and isinstance(said, str) else said
 
 
 def _read_settings(folder: Path) -> tuple[str, dict[str, Any]]:

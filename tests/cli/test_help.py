@@ -21,6 +21,7 @@ COMMANDS = [
     ["clean"],
     ["embed"],
     ["export"],
+    ["check"],
     ["demo"],
     ["cache", "info"],
     ["cache", "clear"],
