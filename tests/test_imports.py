@@ -29,6 +29,9 @@ ORDER = [
     "settings", "user_arrays", "audit",
     "workspace", "version_plan", "materialise", "version_files", "cleaning", "findings_folder",
     "gate_conditions", "gate_figures", "gate",
+    "comparisons", "comparisons.paired", "comparisons.alignment", "comparisons.common_samples",
+    "comparisons.judged", "comparisons.model_errors", "comparisons.ensembles", "comparisons.models",
+    "comparisons.models_document",
 ]
 # fmt: on
 """The modules of auditor in the order of the method: each imports only those before it."""
