@@ -139,7 +139,7 @@ def fit_budget(
             break
         # Bytes fall more slowly than the area, hence the exponent below that of a square root.
         factor *= (budget / total) ** 0.6
-        smaller = in_threads(partial(_shrink, factor=factor), list(pictures.values()))
+        smaller = in_threads(partial(shrink, factor=factor), list(pictures.values()))
         fitted = dict(zip(pictures, smaller, strict=True))
     return fitted, factor
 
@@ -158,20 +158,27 @@ def flagged_side(count: int) -> int:
 _SIDE_EXPONENT = float(np.log(FLAGGED_SIDE_MAX / FLAGGED_SIDE_MIN) / np.log(MANY_FINDINGS / FEW_FINDINGS))
 
 
-def encode_original(audit: Audit, row: int, side: int) -> Thumbnail | None:
-    """Return a picture made from the original file of a row of the dataset; None when it does not open."""
+def encode_original(audit: Audit, row: int, side: int, digest: str = "") -> Thumbnail | None:
+    """Return a picture made from the original file of a row of the dataset.
+
+    None when the file does not open, or where `digest` is given and its bytes have another one.
+    """
     from auditor.dataset import file_path
     from auditor.errors import AuditError
-    from auditor.images import decode_rgb, encode_thumbnail, read_file
+    from auditor.images import byte_digest, decode_rgb, encode_thumbnail, read_file
 
     try:
-        rgb = decode_rgb(read_file(file_path(audit.dataset, row)))
+        data = read_file(file_path(audit.dataset, row))
+        if digest and byte_digest(data) != digest:
+            return None
+        rgb = decode_rgb(data)
     except (AuditError, OSError):
         return None
     return encode_thumbnail(rgb, side, QUALITY if side > NEIGHBOUR_SIDE else NEIGHBOUR_QUALITY)
 
 
-def _shrink(thumbnail: Thumbnail, factor: float) -> Thumbnail:
+def shrink(thumbnail: Thumbnail, factor: float) -> Thumbnail:
+    """Return a picture with its sides multiplied by `factor`, the longer one at least `SIDE_FLOOR`."""
     from PIL import Image
 
     from auditor.images import encode_thumbnail
