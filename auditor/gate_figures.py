@@ -29,6 +29,8 @@ from auditor.storage import read_document
 from auditor.tables import read_table
 
 _NEED_PICTURES = ("unreadable", "low_quality")
+_NEED_JUDGED = ("mislabeled", "ambiguous", "off_topic")
+"""Kinds that no sample of a class too small to be judged can have."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,8 @@ class AuditFigures:
             return None
         if kind in _NEED_PICTURES and not self.document["dataset"]["has_images"]:
             return None
+        if kind in _NEED_JUDGED and not self._is_judged(class_name):
+            return None
         if what == "findings":
             return Measure(Fraction(self.document["counts"][kind]["findings"]))
         if kind in KINDS or kind == "flagged":
@@ -152,6 +156,11 @@ class AuditFigures:
         if name == "not_judged":
             return sum(c["verdict"] == "not judged" for c in classes)
         return self.samples if name == "samples" else len(self.classes)
+
+    def _is_judged(self, class_name: str | None) -> bool:
+        """Tell whether the labels of this class, or of any, were judged: none flagged says nothing if not."""
+        named = [c for c in self.document["classes"] if class_name in (None, c["name"])]
+        return any(c["verdict"] != "not judged" for c in named)
 
     def _class(self, class_name: str) -> Json:
         return next(c for c in self.document["classes"] if c["name"] == class_name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
@@ -11,7 +12,8 @@ from command import Command
 from toy import toy_audit
 
 from auditor.storage import save
-from cli.check_summary import CUT, MARK, MOST_BYTES, WORST, cut_to
+from cli.check_summary import CUT, MARK, MARKDOWN_NAME, MOST_BYTES, WORST, _code, _shorten, cut_to
+from cli.output import plain
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -193,6 +195,16 @@ def test_names_stay_text_in_markdown(command: Command, tmp_path: Path) -> None:
         # What is left when code spans are taken out is ours alone.
         outside = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", text.split("\n", 1)[1])
         assert not re.search(r"[<>\[\]@\\`]|https?:|www|\u202e", outside), outside
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "|", "a\\\\|", "` `", "``", " ", "a`|`b", "\\"])
+def test_a_reader_of_markdown_sees_the_name(name: str) -> None:
+    from markdown_it import MarkdownIt  # comes with rich
+
+    page = MarkdownIt("commonmark").enable("table").render(f"| a | b |\n| - | - |\n| {_code(name)} | end |\n")
+    first, second = re.findall(r"<td>(.*?)</td>", page, flags=re.DOTALL)
+    shown = html.unescape(re.sub("</?code>", "", first))
+    assert (shown, second) == (plain(_shorten(name, MARKDOWN_NAME)), "end")
 
 
 def test_a_long_summary_is_cut_and_says_so() -> None:
