@@ -1,6 +1,7 @@
 """The network that turns pictures into vectors, by name.
 
     load_encoder("auto" | "bundled" | "resnet18" .. "resnet152", weights=, layer=, ...) -> Encoder
+    load_layers(.., layers, ..) -> LayerEncoder for each, all fed by one forward pass
 
     rgb (h, w, 3) --Encoder.prepare--> (s, s, 3) uint8 --batch of one fixed shape, Encoder.encode--> (b,
     d) float32
@@ -10,8 +11,8 @@ Everything after this module sees only the `Encoder` protocol, so tests use a to
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -90,6 +91,40 @@ class ResNetEncoder:
 
 
 @dataclass(frozen=True)
+class LayerEncoder:
+    """One layer of a network that computes several in one pass.
+
+    `whole` gives the vectors of all its layers side by side, `columns` (d,) are this layer's among them.
+    """
+
+    backbone: Backbone
+    whole: ResNetEncoder
+    columns: NDArray[np.int64]
+
+    @property
+    def input_size(self) -> int:
+        """Side of the network's square in pixels."""
+        return self.whole.input_size
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures handed over at a time."""
+        return self.whole.batch_size
+
+    def prepare(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the (s, s, 3) uint8 square that the network sees."""
+        return self.whole.prepare(rgb)
+
+    def encode(self, batch: NDArray[np.uint8]) -> Floats:
+        """Return this layer's vectors (b, d) float32, not yet of unit length."""
+        return self.take(self.whole.encode(batch))
+
+    def take(self, vectors: Floats) -> Floats:
+        """Return this layer's part (b, d) of what `whole` encoded."""
+        return np.ascontiguousarray(vectors[:, self.columns])
+
+
+@dataclass(frozen=True)
 class _Network:
     """Weights ready to run: what `load_encoder` has found before it knows layer and device."""
 
@@ -134,19 +169,58 @@ def load_encoder(
     WeightsError
         If the weights are unreachable, damaged or of another architecture.
     """
-    if name not in NAMES:
-        raise UsageError(f"Backbone {name!r} is unknown; known are {', '.join(NAMES)}.")
     if layer is not None:
         parse_layer(layer)  # before a download, which may take minutes
+    return _encoder(_find_network(name, weights, offline, warn, progress), layer, device, warn)
+
+
+def load_layers(
+    layers: Sequence[str],
+    name: str = "auto",
+    *,
+    weights: Path | None = None,
+    device: str = "auto",
+    offline: bool = False,
+    warn: Callable[[str], None],
+    progress: Progress = no_progress,
+) -> tuple[LayerEncoder, ...]:
+    """Load a backbone whose layers are all taken in one forward pass; see `load_encoder`.
+
+    Parameters
+    ----------
+    layers : two or more layers as in `load_encoder`, in the order wanted; `UsageError` if two are the same
+        output, or there are fewer.
+    """
+    stages = [parse_layer(layer) for layer in layers]
+    if len(layers) < 2 or len(set(stages)) < len(stages):
+        raise UsageError(
+            f"Layers to compare must be two or more different outputs, got {', '.join(layers) or 'none'} "
+            "(avgpool is the mean of layer4)."
+        )
+    network = _find_network(name, weights, offline, warn, progress)
+    together = sorted(set().union(*stages))
+    whole = _encoder(network, "+".join(together), device, warn)
+    widths = feature_network(network.architecture, network.state, "+".join(together)).widths()
+    parts = np.split(np.arange(sum(widths)), np.cumsum(widths)[:-1])
+    columns = [np.concatenate([parts[together.index(stage)] for stage in names]) for names in stages]
+    return tuple(
+        LayerEncoder(replace(whole.backbone, layer=layer, dimensions=len(own)), whole, own)
+        for layer, own in zip(layers, columns, strict=True)
+    )
+
+
+def _find_network(
+    name: str, weights: Path | None, offline: bool, warn: Callable[[str], None], progress: Progress
+) -> _Network:
+    if name not in NAMES:
+        raise UsageError(f"Backbone {name!r} is unknown; known are {', '.join(NAMES)}.")
     if weights is not None:
-        network = _own(name, weights, warn)
-    elif name == "bundled":
-        network = _bundled()
-    elif name == "auto":
-        network = _published_or_bundled(offline, warn, progress)
-    else:
-        network = _published(name, offline, progress)
-    return _encoder(network, layer, device, warn)
+        return _own(name, weights, warn)
+    if name == "bundled":
+        return _bundled()
+    if name == "auto":
+        return _published_or_bundled(offline, warn, progress)
+    return _published(name, offline, progress)
 
 
 def _encoder(network: _Network, layer: str | None, device: str, warn: Callable[[str], None]) -> ResNetEncoder:

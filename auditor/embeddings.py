@@ -16,7 +16,7 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,11 +93,11 @@ def run_embedding(
     WeightsError
         If the network gives values that are not finite.
     """
-    job = _Job.start(dataset, encoder, store)
+    job = EmbedJob.start(dataset, encoder, store)
     todo = job.todo()
     if todo:
         try:
-            _work(job, todo, workers or max(2, available_cores()), progress)
+            read_and_encode(job, todo, workers or max(2, available_cores()), progress)
         finally:
             job.save()
     facts = job.all_facts()
@@ -109,8 +109,22 @@ def run_embedding(
     return EmbedRun(collect_facts(dataset.ids, facts), job.embeddings(), job.decoded, job.encoded)
 
 
+class Work(Protocol):
+    """What reading and encoding needs of a job: whose vectors are known, and where new ones go."""
+
+    dataset: Dataset
+    encoder: Encoder
+    row_of: dict[str, int]
+
+    def add_facts(self, row: int, facts: FileFacts) -> None: ...
+
+    def add_vectors(self, rows: Sequence[int], vectors: Floats) -> None: ...
+
+    def save_if_due(self) -> None: ...
+
+
 @dataclass
-class _Job:
+class EmbedJob:
     """State of one run: n rows of the dataset, their facts, and one vector per distinct picture.
 
     `vectors` (n, d) holds a picture's vector in the row where it was met first, `row_of[digest]`.
@@ -130,7 +144,7 @@ class _Job:
     encoded: int = 0
 
     @classmethod
-    def start(cls, dataset: Dataset, encoder: Encoder, store: Store | None) -> _Job:
+    def start(cls, dataset: Dataset, encoder: Encoder, store: Store | None) -> EmbedJob:
         """Look up every file, first its facts, then its vector."""
         keys = [_stat_key(dataset, row) for row in range(len(dataset))]
         known = store.known_facts([key for key in keys if key]) if store else {}
@@ -184,13 +198,13 @@ class _Job:
         """Store what is new. Facts of pictures still waiting for their vector are sound without it."""
         if self.store is not None:
             if self.new_rows:
-                digests = [self._digest(row) for row in self.new_rows]
+                digests = [self.digest(row) for row in self.new_rows]
                 self.store.add_vectors(self.encoder.backbone.key(), digests, self.vectors[self.new_rows])
             if self.new_facts:
                 self.store.add_facts(self.new_facts)
         self.new_rows, self.new_facts, self.saved_at = [], {}, time.monotonic()
 
-    def _digest(self, row: int) -> str:
+    def digest(self, row: int) -> str:
         facts = self.facts[row]
         assert facts is not None
         return facts.digest
@@ -202,7 +216,7 @@ class _Job:
     def embeddings(self) -> Embeddings:
         """Vectors of all readable rows in dataset order; copies share theirs."""
         rows = [row for row, facts in enumerate(self.facts) if facts is not None and facts.readable]
-        sources = [self.row_of[self._digest(row)] for row in rows]
+        sources = [self.row_of[self.digest(row)] for row in rows]
         return Embeddings(self.dataset.ids[rows], self.vectors[sources], self.encoder.backbone)
 
 
@@ -216,7 +230,7 @@ def _stat_key(dataset: Dataset, row: int) -> str:
     return file_key(path, stat.st_size, stat.st_mtime_ns)
 
 
-def _work(job: _Job, rows: Sequence[int], workers: int, progress: Progress) -> None:
+def read_and_encode(job: Work, rows: Sequence[int], workers: int, progress: Progress) -> None:
     """Read `rows` in threads, encode them in order batch by batch."""
     size = job.encoder.input_size
     batch = np.zeros((job.encoder.batch_size, size, size, 3), dtype=np.uint8)
@@ -248,7 +262,7 @@ def _encode(encoder: Encoder, batch: NDArray[np.uint8]) -> Floats:
 Reading = tuple[int, FileFacts, NDArray[np.uint8] | None]
 
 
-def _read_ahead(job: _Job, rows: Sequence[int], workers: int) -> Generator[Reading, None, None]:
+def _read_ahead(job: Work, rows: Sequence[int], workers: int) -> Generator[Reading, None, None]:
     """Yield (row, facts, square or None) in the order of `rows`, a bounded number decoded ahead."""
     ahead = LOOK_AHEAD_BATCHES * job.encoder.batch_size
     waiting: deque[Future[Reading]] = deque()

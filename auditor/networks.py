@@ -54,12 +54,24 @@ class FeatureNetwork:
         """Return the layers' means over the picture, side by side: (b, d) float32 from (b, 3, s, s)."""
         import torch
 
+        return torch.cat(self._means(inputs), dim=1)
+
+    def widths(self) -> tuple[int, ...]:
+        """Return how many numbers each of the layers gives, in the order they stand in a vector."""
+        import torch
+
+        with torch.inference_mode():
+            return tuple(mean.shape[1] for mean in self._means(torch.zeros(1, 3, 64, 64)))
+
+    def _means(self, inputs: torch.Tensor) -> list[torch.Tensor]:
+        import torch
+
         means = []
         for name, stage in self.stages.named_children():
             inputs = stage(inputs)
             if name in self.layers:
                 means.append(inputs.mean(dim=(2, 3), dtype=torch.float32))
-        return torch.cat(means, dim=1)
+        return means
 
 
 def parse_layer(layer: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ ORDER = [
     "sources.manifests", "dataset",
     "quality", "decoding", "images",
     "checkpoints", "downloads", "preprocessing", "networks", "backbones",
-    "shards", "store", "features", "embeddings",
+    "shards", "store", "features", "embeddings", "layer_embeddings",
     "neighbours", "duplicates", "groups", "probes", "probabilities",
     "scores", "separation", "findings", "projection",
     "documents", "tables", "storage",

@@ -1,0 +1,92 @@
+"""Vectors of several layers of one network: one decode and one forward pass for each picture.
+
+    picture --decode--> square --network--> layer1 | layer2 | .. side by side --> one EmbedJob for each layer
+
+Each layer's vectors go to the store under a key of their own, as if that layer alone had been asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from auditor.arrays import Floats, Progress, no_progress
+from auditor.backbones import Encoder, LayerEncoder
+from auditor.embeddings import EmbedJob, read_and_encode
+from auditor.images import FileFacts
+from auditor.networks import available_cores
+from auditor.results import Dataset
+from auditor.store import Store
+
+
+def embed_layers(
+    dataset: Dataset,
+    layers: Sequence[LayerEncoder],
+    store: Store,
+    *,
+    workers: int = 0,
+    progress: Progress = no_progress,
+) -> int:
+    """Make the vectors of all layers that `store` does not know yet, and keep them there.
+
+    Parameters
+    ----------
+    layers : from `auditor.backbones.load_layers`: they share one network.
+    workers : decoding threads; 0 takes one per core, at least 2.
+    progress : called with ("embed", pictures done, pictures to do).
+
+    Returns
+    -------
+    int
+        Pictures that were encoded.
+    """
+    jobs = [EmbedJob.start(dataset, layer, store) for layer in layers]
+    todo = sorted({row for job in jobs for row in job.todo()})
+    together = _LayerJobs(dataset, layers[0].whole, layers, jobs)
+    if todo:
+        try:
+            read_and_encode(together, todo, workers or max(2, available_cores()), progress)
+        finally:
+            together.save()
+    return together.encoded
+
+
+@dataclass
+class _LayerJobs:
+    """The jobs of all layers as one: `row_of` knows the pictures that every layer has a vector of."""
+
+    dataset: Dataset
+    encoder: Encoder
+    layers: Sequence[LayerEncoder]
+    jobs: Sequence[EmbedJob]
+    row_of: dict[str, int] = field(default_factory=dict)
+    encoded: int = 0
+
+    def __post_init__(self) -> None:
+        first, *rest = (job.row_of for job in self.jobs)
+        self.row_of = {digest: row for digest, row in first.items() if all(digest in known for known in rest)}
+
+    def add_facts(self, row: int, facts: FileFacts) -> None:
+        first, *rest = self.jobs
+        first.add_facts(row, facts)  # this one stores them, once for all
+        for job in rest:
+            job.facts[row] = facts
+
+    def add_vectors(self, rows: Sequence[int], vectors: Floats) -> None:
+        self.encoded += len(rows)
+        for layer, job in zip(self.layers, self.jobs, strict=True):
+            digests = [job.digest(row) for row in rows]
+            new = [place for place, digest in enumerate(digests) if digest not in job.row_of]
+            if new:
+                job.row_of.update({digests[place]: rows[place] for place in new})
+                job.add_vectors([rows[place] for place in new], layer.take(vectors)[np.asarray(new)])
+
+    def save_if_due(self) -> None:
+        for job in self.jobs:
+            job.save_if_due()
+
+    def save(self) -> None:
+        for job in self.jobs:
+            job.save()
