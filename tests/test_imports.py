@@ -31,7 +31,10 @@ ORDER = [
     "gate_conditions", "gate_figures", "gate",
     "comparisons", "comparisons.paired", "comparisons.alignment", "comparisons.common_samples",
     "comparisons.judged", "comparisons.model_errors", "comparisons.ensembles", "comparisons.models",
-    "comparisons.models_document",
+    "comparisons.models_document", "comparisons.layers", "comparisons.layers_document",
+    "comparisons.intervals", "comparisons.domain_sides", "comparisons.domain_probes",
+    "comparisons.domain_verdicts", "comparisons.domain_pairs", "comparisons.domain_pictures",
+    "comparisons.domain_moves", "comparisons.domains", "comparisons.domains_document",
 ]
 # fmt: on
 """The modules of auditor in the order of the method: each imports only those before it."""
