@@ -22,6 +22,8 @@ STEP_ROOM = 92
 """Units that the name of a step takes; steps that stand closer are not all named."""
 HUES = 8
 LEAST_SPAN = 0.2
+WIDE_SPAN = 0.55
+"""Scales longer than this are marked at every second tenth."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ def chart_view(block: CurveBlock) -> ChartView:
         end = dots[-1] if dots else None
         label = _cut(curve.name, LABEL_LENGTH)
         curves.append(CurveView(curve.name, label, hue, _pieces(places), dots, end, end[1] if end else 0.0))
-    ticks = tuple((up(low + (high - low) * i / 4), f"{low + (high - low) * i / 4:.2f}") for i in range(5))
+    step = 0.1 if high - low < WIDE_SPAN else 0.2
+    marks = [low + step * i for i in range(round((high - low) / step) + 1) if low + step * i < high + 1e-9]
+    ticks = tuple((up(mark), f"{mark:.1f}") for mark in marks)
     rows = tuple((c.name, tuple("–" if v is None else f"{v:.3f}" for v in c.values)) for c in block.curves)
     return ChartView(_spaced(curves), ticks, _named_steps(block.steps, across), rows)
 

@@ -127,7 +127,7 @@ def _drawn(rows: NDArray[np.int64], samples: Ints, codes: UInts, named: Ints) ->
     sizes = np.bincount(codes[rest])
     place = np.arange(len(rest)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     share = max(DRAWN_LIMIT - int(needed.sum()), 0) / max(len(rest), 1)
-    kept = order[place < np.maximum(share * np.repeat(sizes, sizes), 1)]
+    kept = order[place < np.maximum(np.floor(share * np.repeat(sizes, sizes)), 1)]
     return np.sort(np.concatenate([rows[needed], rest[kept]]))
 
 

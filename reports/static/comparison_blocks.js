@@ -36,9 +36,9 @@ function startFinder() {
 
 // A picture as a button that enlarges it, or a plain frame that says there is none.
 function shot(sample, open) {
-  const box = frame(sample, SHOT_ROOM, { alt: describeSample(sample) });
+  const box = frame(sample, SHOT_ROOM, { alt: "" });
   if (!hasPicture(sample)) return withPictures ? box : "";
-  const button = make("button", { type: "button", class: "shot", onclick: open }, box);
+  const button = make("button", { type: "button", class: "shot", "aria-label": describeSample(sample), onclick: open }, box);
   const here = () => ringSamples([sample]);
   for (const [event, act] of [["pointerenter", here], ["focus", here], ["pointerleave", ringChosen], ["blur", ringChosen]]) button.addEventListener(event, act);
   return button;
@@ -104,9 +104,9 @@ function drawStrip() {
   const list = choice && choice.strip !== false ? [...choice.samples] : [];
   // Those with a picture first: a strip of names would say little.
   const shown = [...list.filter(hasPicture), ...list.filter((sample) => !hasPicture(sample))].slice(0, STRIP);
-  const words = shown.map((sample) => [classes[samples.label[sample]] ?? ""]);
-  const items = shown.map((sample, place) => make("li", {}, shot(sample, () => enlarge(shown, words, place)),
-    make("span", { class: "shot-words" }, make("bdi", {}, words[place][0]), !hasPicture(sample) && make("bdi", { class: "id" }, samples.id[sample]))));
+  const none = shown.map(() => []);
+  const items = shown.map((sample, place) => make("li", {}, shot(sample, () => enlarge(shown, none, place)),
+    make("span", { class: "shot-words" }, make("bdi", {}, classes[samples.label[sample]] ?? ""), !hasPicture(sample) && make("bdi", { class: "id" }, samples.id[sample]))));
   if (list.length > shown.length) items.push(make("li", { class: "soft" }, `and ${count(list.length - shown.length)} more`));
   strip.replaceChildren(...items);
   strip.hidden = !items.length;

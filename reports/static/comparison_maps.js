@@ -1,7 +1,8 @@
 // The maps: Bokeh places the points on axes that all maps share, this file draws and colours them.
 
 const SOURCES = ["plain", "flagged"];
-const MANY_RINGS = 60; // more chosen samples than this are lit, not ringed
+const MANY_RINGS = 40; // more chosen samples than this are lit, not ringed
+const LARGE_RINGS = 6; // up to here rings are large
 const maps = []; // {panel, model(name), sources, element, sheet, front, grey, place: sample -> [x, y]}
 
 async function startMaps() {
@@ -90,7 +91,9 @@ function paintMaps() {
 
 // A ring around these samples on every map that has them.
 function ringSamples(list) {
+  const look = list.length > LARGE_RINGS ? { size: 14, line_width: 1.3 } : { size: 22, line_width: 2.5 };
   for (const map of maps) {
+    map.model("ring").glyph.setv(look);
     const places = list.map((sample) => map.place.get(sample)).filter(Boolean);
     map.model("focus").data = { x: places.map((p) => p[0]), y: places.map((p) => p[1]) };
   }
