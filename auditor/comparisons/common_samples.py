@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from auditor.arrays import Bools, Ids, Ints, as_ids, rows_of
+from auditor.comparisons.paired import PairedDifference, paired_difference
 from auditor.errors import DataError, UsageError
 from auditor.groups import groups_per_class, independent_groups
 from auditor.results import Audit, Dataset, Duplicates
@@ -79,6 +80,14 @@ class CommonSamples:
     def once(self) -> NDArray[np.int64]:
         """Rows that count: of a group's copies with one label only the first."""
         return count_once(self.duplicates, self.codes)
+
+    def right(self, guesses: Ints) -> NDArray[np.float64]:
+        """Return 1 where a guess (p,) is the given label and 0 where not, for the rows that count (o,)."""
+        return np.asarray((guesses == self.codes)[self.once], dtype=np.float64)
+
+    def compare(self, a: NDArray[np.float64], b: NDArray[np.float64], seed: int) -> PairedDifference:
+        """Compare two values of the rows that count (o,), drawn by independent groups."""
+        return paired_difference(a, b, self.groups[self.once], seed)
 
 
 def find_common(audits: Sequence[Audit]) -> CommonSamples:

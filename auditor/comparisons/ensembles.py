@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from auditor.comparisons.common_samples import CommonSamples
 from auditor.comparisons.judged import JudgedModel, log_losses
 from auditor.comparisons.model_errors import kappa
-from auditor.comparisons.paired import PairedDifference, paired_difference
+from auditor.comparisons.paired import PairedDifference
 
 ADDS, ADDS_NOTHING, CANNOT_TELL = "adds", "adds nothing", "cannot tell"
 NEGLIGIBLE_ACCURACY = 0.01
@@ -150,8 +150,8 @@ class _Members:
     def __init__(self, models: Sequence[JudgedModel], common: CommonSamples, seed: int) -> None:
         self.names = [model.name for model in models]
         self._rows = common.once
-        self._codes, self._groups = common.codes[common.once], common.groups[common.once]
-        self._models, self._seed = models, seed
+        self._codes = common.codes[common.once]
+        self._common, self._models, self._seed = common, models, seed
 
     def judge(self, subset: frozenset[int]) -> _Judged:
         first, *rest = (
@@ -165,7 +165,7 @@ class _Members:
         return _Judged(right, log_losses(mean, self._codes))
 
     def gain(self, better: Array, worse: Array) -> PairedDifference:
-        return paired_difference(better, worse, self._groups, self._seed)
+        return self._common.compare(better, worse, self._seed)
 
 
 def _contributions(members: _Members) -> tuple[Contribution, ...]:

@@ -57,10 +57,16 @@ class JudgedModel:
     positions: Floats
 
     @cached_property
+    def probe_guesses(self) -> Ints:
+        """Class (p,) that the probe says out of sample."""
+        return np.asarray(self.probabilities.values.argmax(axis=1), dtype=np.int32)
+
+    @cached_property
     def guesses(self) -> Ints:
         """Class (p,) that the model says: the classifier's where predictions were given, else the probe's."""
-        said = self.probabilities if self.predictions is None else self.predictions
-        return np.asarray(said.values.argmax(axis=1), dtype=np.int32)
+        if self.predictions is None:
+            return self.probe_guesses
+        return np.asarray(self.predictions.values.argmax(axis=1), dtype=np.int32)
 
     def log_losses(self, codes: Ints) -> NDArray[np.float64]:
         """Log loss (p,) of the probe's probabilities: -log of the given label's, in nats."""

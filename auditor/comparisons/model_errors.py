@@ -231,7 +231,7 @@ def agreement_matrix(models: Sequence[JudgedModel], judge: Judge) -> Array:
     equal = np.full(len(models), 1.0)
     rest = common.once[~judge.against(judge.ask(models, equal, common.once), common.once)]
     codes = common.codes[rest]
-    probes = [m.probabilities.values.argmax(axis=1)[rest] != codes for m in models]
+    probes = [m.probe_guesses[rest] != codes for m in models]
     own = [m.guesses[rest] != codes for m in models]
     out = np.eye(len(models))
     for a, first in enumerate(models):

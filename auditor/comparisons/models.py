@@ -15,9 +15,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from auditor.arrays import Floats, Progress, no_progress
 from auditor.comparisons.alignment import align_map
 from auditor.comparisons.common_samples import CommonSamples, find_common
@@ -30,11 +27,9 @@ from auditor.comparisons.ensembles import (
 )
 from auditor.comparisons.judged import JudgedModel, judge_model
 from auditor.comparisons.model_errors import DividedErrors, divide_errors
-from auditor.comparisons.paired import PairedDifference, paired_difference
+from auditor.comparisons.paired import PairedDifference
 from auditor.errors import UsageError
-from auditor.results import Audit, Backbone, Thresholds
-
-Array = NDArray[np.float64]
+from auditor.results import Audit, Thresholds
 
 
 @dataclass(frozen=True)
@@ -119,7 +114,7 @@ def compare_models(
         If the audits are of different datasets.
     """
     common = find_common(audits)
-    given = _checked_names(names, audits)
+    given = checked_names(names, [model_name(audit) for audit in audits])
     bars = shared_thresholds(audits)
     models = judge_models(audits, given, common, bars, seed, progress)
     errors = divide_errors(models, common, bars)
@@ -171,27 +166,22 @@ def rank_models(models: Sequence[JudgedModel], common: CommonSamples, seed: int)
             models[m].name,
         ),
     )
-    near = [_right(model.neighbour_classes, common) for model in models]
-    probe = [_right(model.probabilities.values.argmax(axis=1), common) for model in models]
-    groups = common.groups[common.once]
+    near = [common.right(model.neighbour_classes) for model in models]
+    probe = [common.right(model.probe_guesses) for model in models]
     first, second = order[0], order[1]
     ranked = tuple(
         RankedModel(
             m,
-            paired_difference(near[m], near[first], groups, seed),
-            paired_difference(probe[m], probe[first], groups, seed),
+            common.compare(near[m], near[first], seed),
+            common.compare(probe[m], probe[first], seed),
         )
         for m in order
     )
     return Ranking(
         ranked,
-        paired_difference(near[first], near[second], groups, seed),
-        paired_difference(probe[first], probe[second], groups, seed),
+        common.compare(near[first], near[second], seed),
+        common.compare(probe[first], probe[second], seed),
     )
-
-
-def _right(guesses: NDArray[np.integer], common: CommonSamples) -> Array:
-    return np.asarray(guesses[common.once] == common.codes[common.once], dtype=np.float64)
 
 
 def align_maps(
@@ -214,9 +204,11 @@ def shared_thresholds(audits: Sequence[Audit]) -> Thresholds:
     return first if all(audit.thresholds == first for audit in audits) else Thresholds()
 
 
-def model_name(backbone: Backbone) -> str:
-    """Return backbone and layer in words: "resnet50 layer4"."""
-    return f"{backbone.name} {backbone.layer}".strip()
+def model_name(audit: Audit) -> str:
+    """Return what makes an audit's vectors, and whose predictions it has: "resnet50 layer4 with mine.csv"."""
+    backbone, chosen = audit.embeddings.backbone, audit.provenance.settings
+    made_by = chosen.get("features") or f"{backbone.name} {backbone.layer}".strip()
+    return f"{made_by} with {chosen['predictions']}" if chosen.get("predictions") else str(made_by)
 
 
 def distinct_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -234,12 +226,13 @@ def distinct_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(out)
 
 
-def _checked_names(names: Sequence[str] | None, audits: Sequence[Audit]) -> tuple[str, ...]:
+def checked_names(names: Sequence[str] | None, usual: Sequence[str]) -> tuple[str, ...]:
+    """Return the names, or the usual ones made distinct; UsageError unless each audit has one of its own."""
     if names is None:
-        return distinct_names([model_name(audit.embeddings.backbone) for audit in audits])
-    if len(names) != len(audits) or len(set(names)) != len(names):
+        return distinct_names(usual)
+    if len(names) != len(usual) or len(set(names)) != len(names):
         raise UsageError(
-            f"Each of the {len(audits)} audits needs a name of its own, got {len(names)} names, "
+            f"Each of the {len(usual)} audits needs a name of its own, got {len(names)} names, "
             f"{len(set(names))} of them different."
         )
     return tuple(names)

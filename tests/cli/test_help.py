@@ -22,11 +22,13 @@ COMMANDS = [
     ["embed"],
     ["export"],
     ["check"],
+    ["models"],
+    ["layers"],
     ["demo"],
     ["cache", "info"],
     ["cache", "clear"],
 ]
-SEEDED = (["run"], ["demo"])
+SEEDED = (["run"], ["models"], ["layers"], ["demo"])
 
 
 def plain(text: str) -> str:

@@ -1,0 +1,101 @@
+"""`auditor layers`: one backbone at several depths, in one pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import options as o
+from cli.models import Overwrite, Seed
+
+EXAMPLE = "Example: auditor layers photos --backbone bundled --out photos-layers"
+DEFAULT = "layer1,layer2,layer3,layer4"
+
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="The comparison's folder to make.",
+        show_default="NAME-layers, in this folder",
+        rich_help_panel=o.OUTPUT,
+    ),
+]
+Layers = Annotated[
+    str,
+    typer.Option(
+        "--layers",
+        envvar="AUDITOR_LAYERS",
+        metavar="LIST",
+        help="Layers in order of depth, separated by commas: layer1 to layer4 (avgpool is layer4's mean); "
+        "layers joined by + stand side by side.",
+        rich_help_panel=o.MODEL,
+    ),
+]
+
+
+def layers(
+    data: o.Data,
+    out: Out = None,
+    path_column: o.PathColumn = None,
+    label_column: o.LabelColumn = None,
+    root: o.Root = None,
+    layout: o.Layout = "auto",
+    backbone: o.Backbone = None,
+    weights: o.Weights = None,
+    names: Layers = DEFAULT,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+    device: o.Device = "auto",
+    batch_size: o.BatchSize = None,
+    workers: o.Workers = 0,
+    cache: o.Cache = None,
+    offline: o.Offline = False,
+) -> None:
+    """Compare the layers of one backbone: how the classes come apart from layer to layer."""
+    from auditor.comparisons.layers import compare_layers, run_layers
+    from auditor.comparisons.layers_document import layers_document
+    from auditor.dataset import ReadOptions, read_dataset
+    from auditor.settings import AuditSettings
+    from cli.auditing import check_out
+    from cli.cache import store_folder
+    from cli.comparing import Output
+    from cli.models_summary import layers_lines, print_comparison
+    from cli.output import print_warning
+    from cli.progress import show_progress
+    from reports.layers_view import layers_view
+
+    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    settings = AuditSettings(
+        backbone=backbone or "auto",
+        weights=weights,
+        device=device,
+        offline=offline,
+        batch_size=batch_size,
+        workers=workers,
+        store=store_folder(cache),
+        seed=seed,
+    )
+    target = out or default_out(data)
+    check_out(target, data)
+    output = Output(target, overwrite)
+    output.check()
+    dataset = read_dataset(data, ReadOptions(layout, root, path_column, label_column))
+    with show_progress(quiet) as progress:
+        audits = run_layers(dataset, settings, chosen, progress=progress, warn=print_warning)
+        comparison = compare_layers(audits, chosen, seed, progress)
+        progress("page", 0, 0)
+        document = layers_document(comparison)
+        command = f"auditor layers {dataset.name} --layers {','.join(chosen)}"
+        page = output.write(document, layers_view(comparison, command), audits)
+    print_comparison(document, layers_lines(document), page, as_json, quiet)
+
+
+def default_out(data: Path) -> Path:
+    """Return NAME-layers in the current folder, NAME from the dataset's folder or manifest."""
+    name = data.resolve().name if data.is_dir() else data.stem
+    return Path(f"{name or 'dataset'}-layers")

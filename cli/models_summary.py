@@ -1,0 +1,118 @@
+"""What `models` and `layers` print: the verdict first, then a short aligned table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from auditor.comparisons.models import distinct_names, model_name
+from cli.output import plain, say
+
+if TYPE_CHECKING:
+    from auditor.results import Audit
+
+WIDEST_NAME = 40
+SHOWN_PAIRS = 5
+
+
+def audit_names(folders: Sequence[Path], audits: Sequence[Audit]) -> tuple[str, ...]:
+    """Return each audit's backbone and layer, or features; with the folder's name where several are the same."""
+    names = [model_name(audit) for audit in audits]
+    told = [
+        f"{name} ({folder.resolve().name})" if names.count(name) > 1 else name
+        for name, folder in zip(names, folders, strict=True)
+    ]
+    return distinct_names(told)
+
+
+def print_comparison(
+    document: dict[str, Any], lines: Iterable[str], page: Path, as_json: bool, quiet: bool
+) -> None:
+    """Print the document of comparison.json alone, or the summary and where the page is."""
+    if as_json:
+        say(json.dumps({**document, "page": str(page)}, ensure_ascii=False, allow_nan=False, indent=1))
+    elif not quiet:
+        say("\n".join(plain(line) for line in (*lines, f"Page      {page}")))
+
+
+def models_lines(document: dict[str, Any]) -> Iterator[str]:
+    """Return the summary of several models, line by line."""
+    yield _verdict(document, "separates the classes best")
+    yield _dataset_line(document)
+    yield ""
+    ranked = sorted(document["models"], key=lambda part: part["rank"])
+    width = _width(part["name"] for part in ranked)
+    yield (
+        f"{'Model':{width}}  neighbours   probe  silhouette  misclassified  tagging errors  limits  undecided"
+    )
+    for part in ranked:
+        yield (
+            f"{_short(part['name']):{width}}  {part['knn_accuracy']:>10.1%}  {part['probe_accuracy']:>6.1%}"
+            f"  {part['silhouette']:>10.2f}  {part['misclassified']:>13,}  {part['tagging_errors']:>14,}"
+            f"  {part['model_limitations']:>6,}  {part['undecided']:>9,}"
+        )
+    yield ""
+    together = document["ensemble"]
+    gain = together["accuracy_gain"]
+    against = f"{_points(gain)} points against {together['best_single']}"
+    yield f"Ensemble  {together['accuracy']:.1%} right, {against}"
+    for part in together["contributions"]:
+        if part["verdict"] != "adds":
+            yield f"          {part['model']} {part['verdict']}"
+    if not document["evidence"]["independent"]:
+        yield "Evidence  not independent for every model: layers of one network, or models that err alike"
+
+
+def layers_lines(document: dict[str, Any]) -> Iterator[str]:
+    """Return the summary of one backbone's layers, line by line."""
+    rise = document["evidence"]["rise"]
+    yield (
+        f"From {rise['from']} to {rise['to']}: {_points(rise['knn_accuracy'])} points more of the samples "
+        "lie among their own class."
+    )
+    yield _verdict(document, "separates the classes best")
+    yield _dataset_line(document)
+    yield ""
+    width = _width(part["name"] for part in document["layers"])
+    yield f"{'Layer':{width}}  neighbours   probe  silhouette  mixed classes"
+    for part in document["layers"]:
+        yield (
+            f"{_short(part['name']):{width}}  {part['knn_accuracy']:>10.1%}  {part['probe_accuracy']:>6.1%}"
+            f"  {part['silhouette']:>10.2f}  {part['mixed']:>13,}"
+        )
+    yield ""
+    for story in ("together again", "never apart"):
+        pairs = [part for part in document["per_pair"] if part["story"] == story]
+        if pairs:
+            named = "; ".join(f"{part['a']} and {part['b']}" for part in pairs[:SHOWN_PAIRS])
+            left = len(pairs) - SHOWN_PAIRS
+            yield f"{story.capitalize():15} {named}" + (f"; and {left} more" if left > 0 else "")
+
+
+def _verdict(document: dict[str, Any], what: str) -> str:
+    lead = f"{_points(document)} points before {document['second']}"
+    if document["verdict"] == document["first"]:
+        return f"{document['first']} {what}: {lead}."
+    return f"Which {document['kind'][:-1]} {what} cannot be told: {document['first']} is {lead}."
+
+
+def _dataset_line(document: dict[str, Any]) -> str:
+    dataset = document["dataset"]
+    left = sum(part["samples"] for part in dataset["left_out"])
+    more = f", {left:,} left out that not every audit has" if left else ""
+    return f"{dataset['name']}: {dataset['samples']:,} samples, {len(dataset['classes'])} classes{more}"
+
+
+def _points(difference: dict[str, Any]) -> str:
+    low, high = (100 * bound for bound in difference["interval"])
+    return f"{100 * difference['estimate']:+.1f} ({low:.1f} to {high:.1f})"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= WIDEST_NAME else name[: WIDEST_NAME - 2] + ".."
+
+
+def _width(names: Iterable[str]) -> int:
+    return max(5, *(len(_short(name)) for name in names))

@@ -1,0 +1,97 @@
+"""The blocks about several models together: overlap of errors, gain of the ensemble, what each model adds.
+
+ModelComparison --> overlap_table, ensemble_figures, contribution_table
+"""
+
+from __future__ import annotations
+
+from auditor.comparisons.ensembles import ADDS_NOTHING, CANNOT_TELL
+from auditor.comparisons.models import ModelComparison
+from reports import model_blocks as b
+from reports.comparison_view import Cell, Figure, FigureBlock, Row, TableBlock, Tone
+from reports.wording import number, plural
+
+
+def overlap_table(comparison: ModelComparison) -> TableBlock:
+    """Return whose errors are the same, held against independent errors."""
+    rows = tuple(
+        Row(
+            (
+                Cell(f"{comparison.names[o.a]} and {comparison.names[o.b]}"),
+                Cell(number(o.both), o.both),
+                Cell(f"{o.expected_both:.1f}", o.expected_both),
+                Cell(number(o.only_a), o.only_a),
+                Cell(number(o.only_b), o.only_b),
+                Cell(f"{o.jaccard:.2f}", o.jaccard),
+                Cell(f"{o.expected_jaccard:.2f}", o.expected_jaccard),
+                Cell(f"{o.kappa:.2f}", o.kappa),
+            )
+        )
+        for o in comparison.overlaps
+    )
+    everyone = comparison.missed[-1]
+    return TableBlock(
+        title="Whose errors are the same",
+        columns=("Models", "Both wrong", "Expected by chance", "Only the first", "Only the second", "Jaccard",
+                 "Expected Jaccard", "Agreement (kappa)"),
+        numeric=(False, *(True,) * 7),
+        rows=rows,
+        note=f"{plural(everyone, 'sample is', 'samples are')} misclassified by all models. Expected: if the "
+        "errors of the two were independent. Wrong labels make all models err alike, so some agreement is no "
+        "sign that two models are the same.",
+    )  # fmt: skip
+
+
+def ensemble_figures(comparison: ModelComparison) -> FigureBlock:
+    """Return what averaging all models gains over the best one."""
+    together, best = comparison.ensemble, comparison.models[comparison.ensemble.best]
+    codes, once = comparison.common.codes, comparison.common.once
+    single = float(comparison.common.right(best.probe_guesses).mean())
+    loss = float(best.log_losses(codes)[once].mean())
+    return FigureBlock(
+        title="What averaging gains",
+        columns=(best.name, "all models averaged"),
+        figures=(
+            Figure("Right out of sample", (b.share(single), b.share(together.accuracy)),
+                   f"{b.points(together.accuracy_gain)} points", _tone(together.accuracy_gain.interval)),
+            Figure("Log loss (lower is better)", (f"{loss:.3f}", f"{together.log_loss:.3f}"),
+                   f"{b.nats(together.log_loss_gain)} better", _tone(together.log_loss_gain.interval)),
+        ),
+        note="The mean of the probes' out-of-sample probabilities against the single model with the lowest "
+        "log loss. In brackets the 95 % interval of the paired difference.",
+    )  # fmt: skip
+
+
+def _tone(interval: tuple[float, float]) -> Tone:
+    return "better" if interval[0] > 0 else "worse" if interval[1] < 0 else "even"
+
+
+def contribution_table(comparison: ModelComparison) -> TableBlock:
+    """Return what each model adds to the others."""
+    rows = []
+    for c in comparison.ensemble.contributions:
+        alone = c.accuracy is None or c.log_loss is None
+        tones: dict[str, Tone] = {ADDS_NOTHING: "worse", CANNOT_TELL: "even"}
+        tone = tones.get(c.verdict, "better")
+        rows.append(
+            Row(
+                (
+                    Cell(comparison.names[c.model]),
+                    Cell("the last one left" if alone else c.verdict, None, tone),
+                    Cell("" if c.accuracy is None else b.points(c.accuracy),
+                         None if c.accuracy is None else c.accuracy.estimate),
+                    Cell("" if c.log_loss is None else b.nats(c.log_loss),
+                         None if c.log_loss is None else c.log_loss.estimate),
+                    Cell(f"left as number {c.left_at}" if c.left_at else "stays", c.left_at),
+                )
+            )
+        )  # fmt: skip
+    return TableBlock(
+        title="What each model adds to the others",
+        columns=("Model", "Verdict", "Accuracy, points", "Log loss", "In the ensemble"),
+        numeric=(False, False, True, True, True),
+        rows=tuple(rows),
+        note="The ensemble with the model against without it; above 0 the model helps. A model adds nothing "
+        "when neither interval lies above 0 and a loss of more than 1 point is ruled out. Such models leave "
+        "one by one, the least useful first, each held against all models together.",
+    )

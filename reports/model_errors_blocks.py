@@ -1,0 +1,168 @@
+"""The blocks about misclassified samples: counts by model and class, and the pictures.
+
+error_blocks(ModelComparison) --> tables and galleries: tagging errors, limits of a model, undecided
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from auditor.comparisons.model_errors import MODEL_LIMITATION, TAGGING_ERROR, UNDECIDED, VERDICTS
+from auditor.comparisons.models import ModelComparison
+from auditor.comparisons.models_document import listed_errors
+from reports.comparison_view import Block, Cell, GalleryBlock, Picture, PictureGroup, Row, TableBlock
+from reports.wording import isolate, number, plural
+
+SHOWN_TAGGING, SHOWN_EACH, SHOWN_UNDECIDED = 60, 12, 8
+"""Pictures shown: of all tagging errors, and of each model's other errors."""
+SHOWN_SIBLINGS = 12
+"""Pictures under one heading."""
+
+
+def suspects(comparison: ModelComparison) -> dict[int, list[int]]:
+    """Return the rows that are a tagging error of any model, the clearest first, with those models."""
+    chances: dict[int, float] = {}
+    models: dict[int, list[int]] = {}
+    for m, errors in enumerate(comparison.errors):
+        for k in listed_errors(errors, TAGGING_ERROR):
+            row = int(errors.rows[k])
+            models.setdefault(row, []).append(m)
+            lead = float(errors.best_chance[k] - errors.own_chance[k])
+            chances[row] = max(chances.get(row, -1.0), lead)
+    order = sorted(models, key=lambda row: (-len(models[row]), -chances[row], row))
+    return {row: models[row] for row in order}
+
+
+def error_blocks(comparison: ModelComparison) -> tuple[Block, ...]:
+    """Return the tables and galleries in reading order."""
+    return (
+        _count_table(comparison),
+        _tagging_gallery(comparison),
+        _own_gallery(
+            comparison,
+            MODEL_LIMITATION,
+            SHOWN_EACH,
+            "Limits of a model",
+            "The label fits, say the other models: this model alone is wrong.",
+        ),
+        _own_gallery(
+            comparison,
+            UNDECIDED,
+            SHOWN_UNDECIDED,
+            "Undecided",
+            "The other models are split or unsure, or nobody independent is there to ask: look yourself.",
+        ),
+        _class_table(comparison),
+    )
+
+
+def _count_table(comparison: ModelComparison) -> TableBlock:
+    rows = []
+    for name, errors in zip(comparison.names, comparison.errors, strict=True):
+        counts = [errors.count(verdict) for verdict in range(len(VERDICTS))]
+        cells = tuple(Cell(number(n), n) for n in (len(errors.rows), *counts))
+        weighed = [
+            f"{other} {weight:.2f}"
+            for other, weight in zip(comparison.names, errors.weights, strict=True)
+            if other != name
+        ]
+        ask = "yes" if errors.is_independent else "no"
+        rows.append(Row((Cell(name), *cells, Cell(ask), Cell(", ".join(weighed)))))
+    return TableBlock(
+        title="Why samples are misclassified",
+        columns=("Model", "Misclassified", "Tagging errors", "Limits of the model", "Undecided",
+                 "Independent evidence", "What the others weigh"),
+        numeric=(False, True, True, True, True, False, False),
+        rows=tuple(rows),
+        note="What the other models say about a sample decides, never the model itself: clearly against the "
+        "label, and it is a tagging error; clearly for it, and it is a limit of the model. A model that errs "
+        "where this one errs weighs less, another layer of the same network at most 0.5.",
+    )  # fmt: skip
+
+
+def _tagging_gallery(comparison: ModelComparison) -> GalleryBlock:
+    found = suspects(comparison)
+    classes, common = comparison.common.dataset.classes, comparison.common
+    groups: dict[tuple[int, int], list[Picture]] = {}
+    for row, models in list(found.items())[:SHOWN_TAGGING]:
+        errors = comparison.errors[models[0]]
+        k = int(np.flatnonzero(errors.rows == row)[0])
+        named = ", ".join(isolate(comparison.names[m]) for m in models)
+        says = f"the others say {isolate(classes[errors.best[k]])} at {errors.best_chance[k]:.2f}"
+        copy = int(errors.copy_label[k])
+        if copy >= 0:
+            says += f", and a copy is filed under {isolate(classes[copy])}"
+        key = (int(common.codes[row]), int(errors.best[k]))
+        groups.setdefault(key, []).append(Picture(row, says, f"misclassified by {named}"))
+    left = len(found) - min(len(found), SHOWN_TAGGING)
+    return GalleryBlock(
+        title="Tagging errors",
+        groups=tuple(
+            PictureGroup(
+                f"Labelled {isolate(classes[a])}, looks like {isolate(classes[b])}",
+                tuple(pictures[:SHOWN_SIBLINGS]),
+                f"{len(pictures) - SHOWN_SIBLINGS} more" if len(pictures) > SHOWN_SIBLINGS else "",
+                (a, b),
+            )
+            for (a, b), pictures in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+        ),
+        note="The label does not fit, say models that do not depend on the one that is blamed."
+        + (f" {number(left)} more are in comparison.json." if left else ""),
+        empty="No misclassified sample has the evidence against its label.",
+    )
+
+
+def _own_gallery(
+    comparison: ModelComparison, verdict: int, shown: int, title: str, note: str
+) -> GalleryBlock:
+    groups = []
+    for m, name in enumerate(comparison.names):
+        found = listed_errors(comparison.errors[m], verdict)
+        if len(found):
+            pictures = tuple(_pictures(comparison, m, found[:shown].tolist()))
+            left = len(found) - len(pictures)
+            what = plural(len(found), "sample", "samples")
+            groups.append(PictureGroup(f"{isolate(name)}: {what}", pictures, f"{number(left)} more are in "
+                                       "comparison.json." if left else ""))  # fmt: skip
+    return GalleryBlock(title=title, groups=tuple(groups), note=note, empty="There are none.")
+
+
+def _pictures(comparison: ModelComparison, m: int, positions: list[int]) -> Iterator[Picture]:
+    errors, common = comparison.errors[m], comparison.common
+    classes = common.dataset.classes
+    for k in positions:
+        row = int(errors.rows[k])
+        label, said = isolate(classes[common.codes[row]]), isolate(classes[errors.said[k]])
+        best = isolate(classes[errors.best[k]])
+        others = f"the others: {label} {errors.own_chance[k]:.2f}, {best} {errors.best_chance[k]:.2f}"
+        asked = sum(errors.weights) > 0
+        yield Picture(row, f"labelled {label}, it says {said}", others if asked else "nobody to ask")
+
+
+def _class_table(comparison: ModelComparison) -> TableBlock:
+    rows = []
+    for code, name in enumerate(comparison.common.dataset.classes):
+        counts = []
+        for errors in comparison.errors:
+            own = errors.verdicts[comparison.common.codes[errors.rows] == code]
+            counts.append(np.bincount(own, minlength=len(VERDICTS)))
+        total = int(sum(count.sum() for count in counts))
+        if total:
+            cells = tuple(Cell(_told(count), float(count.sum())) for count in counts)
+            rows.append((total, Row((Cell(name), *cells), (code,))))
+    rows.sort(key=lambda pair: -pair[0])
+    return TableBlock(
+        title="Misclassified samples of each class",
+        columns=("Class", *comparison.names),
+        numeric=(False, *(True for _ in comparison.names)),
+        rows=tuple(row for _, row in rows),
+        note="In brackets: tagging errors, limits of the model, undecided.",
+        empty="No sample is misclassified.",
+    )
+
+
+def _told(count: np.ndarray) -> str:
+    parts = ", ".join(str(int(count[v])) for v in (TAGGING_ERROR, MODEL_LIMITATION, UNDECIDED))
+    return f"{number(int(count.sum()))} ({parts})" if count.sum() else "0"
