@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import options as o
 from cli.models import Overwrite, Seed
+
+if TYPE_CHECKING:
+    from auditor.settings import AuditSettings
 
 EXAMPLE = "Example: auditor layers photos --backbone bundled --out photos-layers"
 DEFAULT = "layer1,layer2,layer3,layer4"
@@ -90,9 +93,16 @@ def layers(
         comparison = compare_layers(audits, chosen, seed, progress)
         progress("page", 0, 0)
         document = layers_document(comparison)
-        command = f"auditor layers {dataset.name} --layers {','.join(chosen)}"
+        command = _command(dataset.name, chosen, settings)
         page = output.write(document, layers_view(comparison, command), audits)
     print_comparison(document, layers_lines(document), page, as_json, quiet)
+
+
+def _command(dataset: str, chosen: list[str], settings: AuditSettings) -> str:
+    """Return how the comparison was asked for, with paths reduced to names."""
+    weights = f" --weights {settings.weights.name}" if settings.weights else ""
+    backbone = f" --backbone {settings.backbone}" if settings.backbone != "auto" else ""
+    return f"auditor layers {dataset}{backbone}{weights} --layers {','.join(chosen)} --seed {settings.seed}"
 
 
 def default_out(data: Path) -> Path:

@@ -18,7 +18,7 @@ SHOWN_PAIRS = 5
 
 
 def audit_names(folders: Sequence[Path], audits: Sequence[Audit]) -> tuple[str, ...]:
-    """Return each audit's backbone and layer, or features; with the folder's name where several are the same."""
+    """Return backbone and layer (or features) of each audit; the folder too where several are the same."""
     names = [model_name(audit) for audit in audits]
     told = [
         f"{name} ({folder.resolve().name})" if names.count(name) > 1 else name
@@ -59,8 +59,10 @@ def models_lines(document: dict[str, Any]) -> Iterator[str]:
     against = f"{_points(gain)} points against {together['best_single']}"
     yield f"Ensemble  {together['accuracy']:.1%} right, {against}"
     for part in together["contributions"]:
-        if part["verdict"] != "adds":
-            yield f"          {part['model']} {part['verdict']}"
+        if part["verdict"] == "adds nothing":
+            yield f"          {part['model']} adds nothing"
+        elif part["verdict"] == "cannot tell":
+            yield f"          whether {part['model']} adds anything cannot be told"
     if not document["evidence"]["independent"]:
         yield "Evidence  not independent for every model: layers of one network, or models that err alike"
 

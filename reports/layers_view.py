@@ -60,9 +60,8 @@ def layers_view(comparison: LayerComparison, command: str = "") -> ComparisonVie
             b.map_panel(model, laid, common, layers[-1])
             for model, laid in zip(models, comparison.maps, strict=True)
         ),
-        map_note="Each layer's own t-SNE map, turned, mirrored and resized to lie over that of the last "
-        "layer; misclassified samples are diamonds. Distances on such a map are no measure: the figures come "
-        "from the full space.",
+        map_note="Each layer's own map, turned, mirrored and resized to lie over that of the last layer; "
+        "misclassified samples are diamonds.",
         blocks=_blocks(comparison),
         notes=tuple(b.left_out_notes(common, layers)),
         footer=b.footer(comparison.audits, layers, comparison.seed, command),
@@ -224,9 +223,7 @@ def _matrix_block(comparison: LayerComparison) -> MatrixBlock:
 
 def advice(comparison: LayerComparison) -> list[str]:
     """Return what to do next, the most useful first."""
-    said, best = [], comparison.layers[comparison.ranking.best]
-    if comparison.ranking.is_clear:
-        said.append(f"Take the vectors after {isolate(best)}: auditor run DATA --layer {isolate(best)}.")
+    said = _which_layer(comparison)
     stories = {story: [p for p in comparison.pairs if p.story == story] for story in STORIES}
     if lost := stories[TOGETHER_AGAIN]:
         pair = lost[0]
@@ -238,4 +235,17 @@ def advice(comparison: LayerComparison) -> list[str]:
     if never := stories[NEVER_APART]:
         named = "; ".join(_pair_name(pair) for pair in never[:NAMED_PAIRS])
         said.append(f"No layer tells these apart: {named}. Look at their pictures and labels first.")
-    return said or ["Nothing: the last layer tells every pair of classes apart."]
+    return said
+
+
+def _which_layer(comparison: LayerComparison) -> list[str]:
+    """Name the layer to take: the best one, or a smaller one that cannot be told from it."""
+    best = comparison.ranking.best
+    sizes = [model.backbone.dimensions for model in comparison.models]
+    as_good = [r.model for r in comparison.ranking.models if r.knn_difference.interval[1] >= 0]
+    small = min(as_good, key=lambda m: (sizes[m], m))
+    name, smaller = isolate(comparison.layers[best]), isolate(comparison.layers[small])
+    said = f"Take the vectors after {name}: auditor run DATA --layer {name}."
+    if small != best:
+        said += f" {smaller} cannot be told from it and has {sizes[small]} numbers in place of {sizes[best]}."
+    return [said]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from auditor.comparisons.ensembles import ADDS_NOTHING, CANNOT_TELL
 from auditor.comparisons.models import ModelComparison
+from auditor.comparisons.paired import PairedDifference
 from reports import model_blocks as b
 from reports.comparison_view import Cell, Figure, FigureBlock, Row, TableBlock, Tone
 from reports.wording import number, plural
@@ -48,18 +49,33 @@ def ensemble_figures(comparison: ModelComparison) -> FigureBlock:
     codes, once = comparison.common.codes, comparison.common.once
     single = float(comparison.common.right(best.probe_guesses).mean())
     loss = float(best.log_losses(codes)[once].mean())
+    right = [b.share(single), b.share(together.accuracy)]
+    losses = [f"{loss:.3f}", f"{together.log_loss:.3f}"]
+    columns = [best.name, "all models averaged"]
+    if any(c.left_at for c in together.contributions):
+        right.append(b.share(together.kept_accuracy))
+        losses.append(f"{together.kept_log_loss:.3f}")
+        columns.append("without those that add nothing")
+    accuracy, log_loss = together.accuracy_gain, together.log_loss_gain
+    change = f"{b.points(accuracy)} points, all models"
     return FigureBlock(
         title="What averaging gains",
-        columns=(best.name, "all models averaged"),
+        columns=tuple(columns),
         figures=(
-            Figure("Right out of sample", (b.share(single), b.share(together.accuracy)),
-                   f"{b.points(together.accuracy_gain)} points", _tone(together.accuracy_gain.interval)),
-            Figure("Log loss (lower is better)", (f"{loss:.3f}", f"{together.log_loss:.3f}"),
-                   f"{b.nats(together.log_loss_gain)} better", _tone(together.log_loss_gain.interval)),
+            Figure("Right out of sample", tuple(right), change, _tone(accuracy.interval)),
+            Figure(
+                "Log loss, low is good", tuple(losses), b.nats(_turned(log_loss)), _tone(log_loss.interval)
+            ),
         ),
         note="The mean of the probes' out-of-sample probabilities against the single model with the lowest "
         "log loss. In brackets the 95 % interval of the paired difference.",
-    )  # fmt: skip
+    )
+
+
+def _turned(gain: PairedDifference) -> PairedDifference:
+    """A gain in log loss as the change that a reader sees: down is good."""
+    low, high = gain.interval
+    return PairedDifference(-gain.estimate, (-high, -low), gain.p_value)
 
 
 def _tone(interval: tuple[float, float]) -> Tone:

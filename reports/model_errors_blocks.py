@@ -5,7 +5,7 @@ error_blocks(ModelComparison) --> tables and galleries: tagging errors, limits o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from reports.wording import isolate, number, plural
 
 SHOWN_TAGGING, SHOWN_EACH, SHOWN_UNDECIDED = 60, 12, 8
 """Pictures shown: of all tagging errors, and of each model's other errors."""
-SHOWN_SIBLINGS = 12
-"""Pictures under one heading."""
+LEAST_SIBLINGS = 3
+"""Tagging errors between two classes that get a heading of their own."""
 
 
 def suspects(comparison: ModelComparison) -> dict[int, list[int]]:
@@ -84,34 +84,49 @@ def _count_table(comparison: ModelComparison) -> TableBlock:
 
 def _tagging_gallery(comparison: ModelComparison) -> GalleryBlock:
     found = suspects(comparison)
-    classes, common = comparison.common.dataset.classes, comparison.common
-    groups: dict[tuple[int, int], list[Picture]] = {}
-    for row, models in list(found.items())[:SHOWN_TAGGING]:
-        errors = comparison.errors[models[0]]
-        k = int(np.flatnonzero(errors.rows == row)[0])
-        named = ", ".join(isolate(comparison.names[m]) for m in models)
-        says = f"the others say {isolate(classes[errors.best[k]])} at {errors.best_chance[k]:.2f}"
-        copy = int(errors.copy_label[k])
-        if copy >= 0:
-            says += f", and a copy is filed under {isolate(classes[copy])}"
-        key = (int(common.codes[row]), int(errors.best[k]))
-        groups.setdefault(key, []).append(Picture(row, says, f"misclassified by {named}"))
-    left = len(found) - min(len(found), SHOWN_TAGGING)
+    shown = dict(list(found.items())[:SHOWN_TAGGING])
+    left = len(found) - len(shown)
     return GalleryBlock(
         title="Tagging errors",
-        groups=tuple(
-            PictureGroup(
-                f"Labelled {isolate(classes[a])}, looks like {isolate(classes[b])}",
-                tuple(pictures[:SHOWN_SIBLINGS]),
-                f"{len(pictures) - SHOWN_SIBLINGS} more" if len(pictures) > SHOWN_SIBLINGS else "",
-                (a, b),
-            )
-            for (a, b), pictures in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
-        ),
+        groups=tuple(_tagging_groups(comparison, shown)),
         note="The label does not fit, say models that do not depend on the one that is blamed."
         + (f" {number(left)} more are in comparison.json." if left else ""),
         empty="No misclassified sample has the evidence against its label.",
     )
+
+
+def _tagging_groups(comparison: ModelComparison, shown: Mapping[int, list[int]]) -> Iterator[PictureGroup]:
+    """Yield the pictures of each pair of classes that comes several times, then all others together."""
+    classes, codes = comparison.common.dataset.classes, comparison.common.codes
+    pairs: dict[tuple[int, int], list[Picture]] = {}
+    for row, models in shown.items():
+        errors = comparison.errors[models[0]]
+        k = int(np.flatnonzero(errors.rows == row)[0])
+        key = (int(codes[row]), int(errors.best[k]))
+        pairs.setdefault(key, []).append(_suspect(comparison, row, k, models))
+    rest: list[Picture] = []
+    for (a, b), pictures in sorted(pairs.items(), key=lambda item: (-len(item[1]), item[0])):
+        if len(pictures) < LEAST_SIBLINGS:
+            rest += pictures
+        else:
+            title = f"Labelled {isolate(classes[a])}, looks like {isolate(classes[b])}"
+            yield PictureGroup(title, tuple(pictures), classes=(a, b))
+    if rest:
+        yield PictureGroup("Other pairs of classes" if len(rest) < len(shown) else "By how clear they are",
+                           tuple(rest))  # fmt: skip
+
+
+def _suspect(comparison: ModelComparison, row: int, k: int, models: list[int]) -> Picture:
+    errors, common = comparison.errors[models[0]], comparison.common
+    classes, copy = common.dataset.classes, int(errors.copy_label[k])
+    label, best = isolate(classes[common.codes[row]]), isolate(classes[errors.best[k]])
+    said = f"labelled {label}, the others say {best} at {errors.best_chance[k]:.2f}"
+    if copy >= 0:
+        said += f", and a copy is filed under {isolate(classes[copy])}"
+    who = "all models" if len(models) == len(comparison.names) else ", ".join(
+        isolate(comparison.names[m]) for m in models
+    )  # fmt: skip
+    return Picture(row, said, f"misclassified by {who}")
 
 
 def _own_gallery(

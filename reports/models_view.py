@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from auditor.comparisons.ensembles import ADDS_NOTHING
-from auditor.comparisons.models import ModelComparison
+from auditor.comparisons.models import ModelComparison, RankedModel
 from auditor.comparisons.models_document import confusion_of, pair_parts
 from reports import model_blocks as b
 from reports.comparison_view import (
@@ -51,9 +51,8 @@ def models_view(comparison: ModelComparison, command: str = "") -> ComparisonVie
             b.map_panel(model, laid, common, names[0])
             for model, laid in zip(comparison.models, comparison.maps, strict=True)
         ),
-        map_note="Each model's own t-SNE map, turned, mirrored and resized to lie over the first; "
-        "misclassified samples are diamonds. Distances on such a map are no measure: the figures come from "
-        "the full space.",
+        map_note="Each model's own map, turned, mirrored and resized to lie over the first; misclassified "
+        "samples are diamonds.",
         blocks=_blocks(comparison),
         notes=tuple(_notes(comparison)),
         footer=b.footer(comparison.audits, names, comparison.seed, command),
@@ -123,41 +122,49 @@ def _blocks(comparison: ModelComparison) -> tuple[Block, ...]:
 
 
 def _ranking_table(comparison: ModelComparison) -> TableBlock:
-    rows = []
-    for place, ranked in enumerate(comparison.ranking.models, start=1):
-        model = comparison.models[ranked.model]
-        found = model.separation
-        best = place == 1
-        told: Tone = "worse" if ranked.knn_difference.interval[1] < 0 else "plain"
-        given = model.predictions is not None
-        accuracy = float(comparison.common.right(model.guesses).mean())
-        rows.append(
-            Row(
-                (
-                    Cell(model.name),
-                    Cell(b.share(found.knn_accuracy), found.knn_accuracy),
-                    Cell("first" if best else b.points(ranked.knn_difference),
-                         ranked.knn_difference.estimate, told),
-                    Cell(b.share(found.probe_accuracy), found.probe_accuracy),
-                    Cell("" if best else b.points(ranked.probe_difference),
-                         ranked.probe_difference.estimate),
-                    Cell(f"{found.silhouette:.2f}", found.silhouette),
-                    Cell(b.share(accuracy) if given else "none given", accuracy if given else None),
-                    Cell(number(n := sum(c.verdict == "mixed" for c in found.classes)), n),
-                )
-            )
-        )  # fmt: skip
+    given = any(model.predictions is not None for model in comparison.models)
+    own = ("Own classifier",) if given else ()
+    about_own = " Own classifier: the predictions that were given with the audit." if given else ""
     return TableBlock(
         title="Which model separates the classes best",
         columns=("Model", "Neighbours", "Points to the first", "Probe", "Points to the first", "Silhouette",
-                 "Own classifier", "Mixed classes"),
-        numeric=(False, *(True,) * 7),
-        rows=tuple(rows),
+                 "Mixed classes", *own),
+        numeric=(False, *(True,) * (6 + len(own))),
+        rows=tuple(
+            Row((*_ranking_cells(comparison, ranked, place), *_own_cell(comparison, ranked.model, given)))
+            for place, ranked in enumerate(comparison.ranking.models)
+        ),
         note="Neighbours: share of the samples whose class most of their 10 nearest carry. Probe: share that "
         "linear probes and neighbours together get right. Both leave a sample's copies and group out. In "
         "brackets the 95 % interval of the paired difference. Silhouettes of different spaces compare only "
-        "roughly. Own classifier: the predictions that were given with the audit.",
+        f"roughly.{about_own}",
     )  # fmt: skip
+
+
+def _ranking_cells(comparison: ModelComparison, ranked: RankedModel, place: int) -> tuple[Cell, ...]:
+    model = comparison.models[ranked.model]
+    found, near, probe = model.separation, ranked.knn_difference, ranked.probe_difference
+    told: Tone = "worse" if near.interval[1] < 0 else "plain"
+    mixed = sum(c.verdict == "mixed" for c in found.classes)
+    return (
+        Cell(model.name),
+        Cell(b.share(found.knn_accuracy), found.knn_accuracy),
+        Cell(b.points(near) if place else "first", near.estimate, told),
+        Cell(b.share(found.probe_accuracy), found.probe_accuracy),
+        Cell(b.points(probe) if place else "", probe.estimate),
+        Cell(f"{found.silhouette:.2f}", found.silhouette),
+        Cell(number(mixed), mixed),
+    )
+
+
+def _own_cell(comparison: ModelComparison, m: int, shown: bool) -> tuple[Cell, ...]:
+    model = comparison.models[m]
+    if not shown:
+        return ()
+    if model.predictions is None:
+        return (Cell("none given"),)
+    accuracy = float(comparison.common.right(model.guesses).mean())
+    return (Cell(b.share(accuracy), accuracy),)
 
 
 def _pair_table(comparison: ModelComparison) -> TableBlock:
@@ -167,7 +174,7 @@ def _pair_table(comparison: ModelComparison) -> TableBlock:
     for pair in pair_parts(comparison.models)[:LISTED_PAIRS]:
         scores = [part["score"] for part in pair["models"]]
         mixed = [part["model"] for part in pair["models"] if part["score"] >= bar]
-        who = "all models" if len(mixed) == len(scores) else ", ".join(mixed) or "none beyond the bar"
+        who = "all models" if len(mixed) == len(scores) else ", ".join(mixed) or "none"
         cells = tuple(Cell(b.share(score), score) for score in scores)
         name = Cell(f"{pair['a']} and {pair['b']}")
         rows.append(Row((name, *cells, Cell(who)), (index[pair["a"]], index[pair["b"]])))

@@ -71,11 +71,14 @@ class Ensemble:
     """The mean of all models' out-of-sample probabilities.
 
     best : the single model with the lowest log loss. accuracy_gain : ensemble minus best; log_loss_gain :
-    best minus ensemble, in nats; above 0 = the ensemble is better.
+    best minus ensemble, in nats; above 0 = the ensemble is better. kept_accuracy, kept_log_loss : of the
+    ensemble without the models that add nothing.
     """
 
     accuracy: float
     log_loss: float
+    kept_accuracy: float
+    kept_log_loss: float
     best: int
     accuracy_gain: PairedDifference
     log_loss_gain: PairedDifference
@@ -122,13 +125,17 @@ def measure_ensemble(models: Sequence[JudgedModel], common: CommonSamples, seed:
     singles = [members.judge(frozenset({m})) for m in everyone]
     order = sorted(everyone, key=lambda m: (singles[m].mean_log_loss, models[m].name))
     best, together = singles[order[0]], members.judge(everyone)
+    contributions = _contributions(members)
+    kept = members.judge(frozenset(c.model for c in contributions if not c.left_at))
     return Ensemble(
         accuracy=float(together.right.mean()),
         log_loss=together.mean_log_loss,
+        kept_accuracy=float(kept.right.mean()),
+        kept_log_loss=kept.mean_log_loss,
         best=order[0],
         accuracy_gain=members.gain(together.right, best.right),
         log_loss_gain=members.gain(best.log_loss, together.log_loss),
-        contributions=_contributions(members),
+        contributions=contributions,
     )
 
 

@@ -218,6 +218,8 @@ def _ensemble_part(comparison: ModelComparison) -> Json:
     return {
         "accuracy": together.accuracy,
         "log_loss": together.log_loss,
+        "kept_accuracy": together.kept_accuracy,
+        "kept_log_loss": together.kept_log_loss,
         "best_single": names[together.best],
         "accuracy_gain": asdict(together.accuracy_gain),
         "log_loss_gain": asdict(together.log_loss_gain),
