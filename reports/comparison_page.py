@@ -15,7 +15,7 @@ from typing import Any
 
 from auditor.results import Audit, Thumbnail
 from reports import figures, payload, wording
-from reports.comparison_parts import SHOTS_FIRST, make_parts
+from reports.comparison_parts import GROUPS_FIRST, SHOTS_FIRST, make_parts
 from reports.comparison_pictures import comparison_pictures
 from reports.comparison_view import ComparisonView
 from reports.options import PICTURE_BUDGET
@@ -113,6 +113,7 @@ def _render(
         number_of=number_of,
         contents=len(view.blocks) >= CONTENTS_FROM,
         shots_first=SHOTS_FIRST,
+        groups_first=GROUPS_FIRST,
     )
 
 
@@ -177,7 +178,7 @@ def _panel_words(panel: PanelPoints) -> dict[str, str]:
     if marked:
         words += f", {wording.number(marked)} of them {panel.marked_as or 'marked'}"
     rest = "The tables below hold the numbers."
-    caption = " ".join(part for part in (panel.caption, panel.left_out) if part)
+    caption = " · ".join(part for part in (panel.caption, panel.left_out) if part)
     return {"title": panel.title, "caption": caption, "alternative": f"{words}. {rest}"}
 
 

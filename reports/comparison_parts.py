@@ -19,6 +19,8 @@ from reports.panels import TABLE_ROWS
 MATRIX_CLASSES = 20
 SHOTS_FIRST = 24
 """Pictures of a group that show at once; a button shows the others."""
+GROUPS_FIRST = 12
+"""Groups of a gallery that show at once; a button shows the others."""
 
 KINDS: tuple[tuple[type, str], ...] = (
     (v.FigureBlock, "figures"),

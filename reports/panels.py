@@ -100,7 +100,7 @@ def _panel(panel: MapPanel, codes: UInts, grid: tuple[UInts, UInts, int, int], n
     plain = _drawn(unmarked, panel.samples, codes, named)
     marked = np.flatnonzero(panel.marked)
     sampled = len(plain) < len(unmarked)
-    left_out = f"{len(plain):,} of {len(unmarked):,} unmarked samples are drawn; the grey cloud counts all."
+    left_out = f"{len(plain):,} of {len(unmarked):,} unmarked samples are drawn, the grey cloud counts all"
     return PanelPoints(
         x[plain], y[plain], codes[plain],
         x[marked], y[marked], codes[marked],

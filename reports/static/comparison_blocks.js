@@ -45,20 +45,24 @@ function shot(sample, open) {
 }
 
 function startGroups() {
+  for (const groups of document.querySelectorAll(".groups")) {
+    const later = [...groups.children].filter((group) => group.hidden);
+    if (later.length) groups.after(moreButton(later, later.length === 1 ? "more group" : "more groups"));
+  }
   for (const group of document.querySelectorAll(".group")) {
     const items = [...group.querySelectorAll("[data-shot]")];
     const numbers = items.map((item) => Number(item.dataset.shot));
     const words = items.map((item) => [...item.querySelectorAll(".shot-words > bdi:not(.id)")].map((part) => part.textContent));
     items.forEach((item, place) => item.prepend(shot(numbers[place], () => enlarge(numbers, words, place))));
     const later = items.filter((item) => item.hidden);
-    if (later.length) group.append(moreButton(later));
+    if (later.length) group.append(moreButton(later, "more"));
     const codes = numbersIn(group.dataset.classes);
     if (maps.length || panels.length) lightable(group.querySelector("h3"), { classes: codes, samples: numbers, strip: false });
   }
 }
 
-function moreButton(later) {
-  const button = make("button", { type: "button", class: "more" }, `Show ${count(later.length)} more`);
+function moreButton(later, noun) {
+  const button = make("button", { type: "button", class: "more" }, `Show ${count(later.length)} ${noun}`);
   button.addEventListener("click", () => {
     for (const item of later) item.hidden = false;
     button.remove();

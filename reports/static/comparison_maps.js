@@ -104,4 +104,17 @@ function ringChosen() {
   ringSamples(few ? [...choice.samples] : []);
 }
 
+// Bokeh's canvases keep their size on paper: pictures of them take their place there.
+function printMaps() {
+  document.querySelectorAll(".print-map").forEach((picture) => picture.remove());
+  for (const map of maps) {
+    const { primary, overlays } = Bokeh.index.find_one(map.model("map")).canvas_view;
+    const sheet = make("canvas", { width: primary.canvas.width, height: primary.canvas.height });
+    for (const layer of [primary, overlays]) sheet.getContext("2d").drawImage(layer.canvas, 0, 0);
+    map.element.after(make("img", { class: "print-map", alt: map.element.getAttribute("aria-label"), src: sheet.toDataURL() }));
+  }
+}
+addEventListener("beforeprint", printMaps);
+addEventListener("afterprint", () => document.querySelectorAll(".print-map").forEach((picture) => picture.remove()));
+
 onChoice(() => maps.length && paintMaps());

@@ -326,13 +326,19 @@ def test_tables_sort_by_keyboard_with_unknown_numbers_last(open_comparison: Open
     assert tab.evaluate(names) == "abcd"
 
 
-def test_long_groups_open_on_request(open_comparison: Open) -> None:
+def test_many_pictures_and_groups_open_on_request(open_comparison: Open) -> None:
     toy = toy_comparison(120)
     group = v.PictureGroup("Many", tuple(v.Picture(i) for i in range(60)))
     tab = open_comparison(replace(toy, view=replace(toy.view, blocks=(v.GalleryBlock("G", (group,)),)))).tab
     assert tab.locator(".group .shot:visible").count() == 24
     tab.get_by_role("button", name="Show 36 more").click()
     assert tab.locator(".group .shot:visible").count() == 60
+    groups = tuple(v.PictureGroup(f"Group {i}", (v.Picture(i),)) for i in range(30))
+    tab = open_comparison(replace(toy, view=replace(toy.view, blocks=(v.GalleryBlock("G", groups),)))).tab
+    assert tab.locator(".group:visible").count() == 12
+    tab.get_by_role("button", name="Show 18 more groups").click()
+    assert tab.locator(".group:visible").count() == 30
+    assert tab.evaluate("document.activeElement.closest('.group').textContent.trim()").startswith("Group 12")
 
 
 @pytest.mark.parametrize("size", [(360, 780), (1366, 768)])
@@ -412,7 +418,12 @@ def test_axe_finds_no_serious_fault(open_comparison: Open, scheme: str) -> None:
 
 def test_the_page_fits_the_paper(open_comparison: Open, toy: ToyComparison) -> None:
     tab = open_comparison(toy, size=(794, 1123)).tab
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
     tab.emulate_media(media="print")
+    frames = [tab.locator(".map-frame").nth(i).bounding_box() for i in (0, 1)]
+    pictures = [tab.locator(".print-map").nth(i).bounding_box() for i in (0, 1)]
+    assert all(abs(a["width"] - b["width"]) <= 3 for a, b in zip(frames, pictures, strict=True))
+    assert pictures[0]["width"] > 300
     assert tab.evaluate("document.documentElement.scrollWidth") <= 794
     assert not tab.locator("[data-drag=pan]").is_visible()
     assert tab.locator("[data-test=verdict]").is_visible()
