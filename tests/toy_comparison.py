@@ -66,7 +66,7 @@ def _panel(audit: Audit, number: int, codes: np.ndarray, marked: np.ndarray) -> 
     moved = audit.map.positions + np.random.default_rng(number).normal(size=(len(codes), 2)) * number * 0.4
     return v.MapPanel(
         title=("Before", "After", "Third", "Fourth", "Fifth", "Sixth")[number],
-        caption=f"{len(rows)} samples, trust 0.9{number}",
+        caption=f"{len(rows)} samples, trust 0.9{number}" + "; placed on the first map" * 4 * (number == 1),
         samples=rows.astype(np.int32),
         positions=moved[rows].astype(np.float32),
         codes=codes[rows].astype(np.int32),
