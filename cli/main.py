@@ -9,7 +9,7 @@ import typer
 
 from auditor import __version__
 from auditor.errors import AuditError
-from cli import cache, check, clean, demo, embed, export, layers, models, report, run
+from cli import cache, check, clean, demo, domains, embed, export, layers, models, report, run
 from cli.output import prepare_streams, print_error
 from cli.settings_file import default_values
 
@@ -40,6 +40,7 @@ app.command("export", epilog=export.EXAMPLE)(export.export)
 app.command("check", epilog=check.EXAMPLE)(check.check)
 app.command("models", epilog=models.EXAMPLE)(models.models)
 app.command("layers", epilog=layers.EXAMPLE)(layers.layers)
+app.command("domains", epilog=domains.EXAMPLE)(domains.domains)
 app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 app.add_typer(cache.app, name="cache")
 

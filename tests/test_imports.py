@@ -34,7 +34,8 @@ ORDER = [
     "comparisons.models_document", "comparisons.layers", "comparisons.layers_document",
     "comparisons.intervals", "comparisons.domain_sides", "comparisons.domain_probes",
     "comparisons.domain_verdicts", "comparisons.domain_pairs", "comparisons.domain_pictures",
-    "comparisons.domain_moves", "comparisons.domains", "comparisons.domains_document",
+    "comparisons.domain_advice", "comparisons.domain_moves", "comparisons.domains",
+    "comparisons.domains_document",
 ]
 # fmt: on
 """The modules of auditor in the order of the method: each imports only those before it."""

@@ -16,9 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from auditor.arrays import Floats, Progress, no_progress
+from auditor.arrays import Floats, Ints, Progress, no_progress
 from auditor.audit import calm_blas
+from auditor.comparisons.domain_advice import Advice, advise
 from auditor.comparisons.domain_moves import ClassMove, Leak, class_moves, find_leaks
 from auditor.comparisons.domain_pairs import (
     Counts,
@@ -29,7 +31,6 @@ from auditor.comparisons.domain_pairs import (
     worst_pairs,
 )
 from auditor.comparisons.domain_pictures import (
-    NEAR,
     FarSamples,
     NearPictures,
     far_samples,
@@ -39,7 +40,7 @@ from auditor.comparisons.domain_pictures import (
 )
 from auditor.comparisons.domain_probes import comparable_vectors, probe_domains
 from auditor.comparisons.domain_sides import Side, Sides, choose_sides
-from auditor.comparisons.domain_verdicts import CHANGED, MISPLACED, OVERLAP, DomainBars
+from auditor.comparisons.domain_verdicts import DomainBars
 from auditor.comparisons.intervals import (
     Interval,
     difference_interval,
@@ -52,13 +53,8 @@ from auditor.results import Audit
 ALL_PAIRS_CLASSES = 20
 """Up to this many classes every pair is judged, else the worst `MOST_PAIRS`."""
 MOST_PAIRS = 200
-PICTURED_PAIRS = 12
+PICTURED_PAIRS = 6
 """Pairs, those that confuse most, whose nearest training pictures are looked up."""
-CLOSE, STANDS_OUT = 0.1, 0.25
-"""A group of pictures stands out when its mean closeness is below the one (as near to the other class as to
-its own) and at least the other below its class's median: only such groups are advised to be left out, or two
-classes that are near as a whole would lose their pictures. In the kitchen set the avocados with a knife have
--.04 to .02, their class's median is .5."""
 DROP, DROP_FINE = 0.05, 0.10
 """What was learned does not hold when accuracy surely falls by more than the one, and holds when it surely
 falls by less than the other; where both are so, it does not hold."""
@@ -84,26 +80,10 @@ class DomainClass:
 
 
 @dataclass(frozen=True)
-class Advice:
-    """Collect more of class `of`: in the test domain `count` samples of class `to` are taken for it.
-
-    verdict : of the pair.
-    leave_out : training pictures of `of` that stand out as near to `to` as to their own class; may be empty.
-    nearest : the first pictures of `of` nearest to `to` that belong together: what to collect is unlike them.
-    """
-
-    of: int
-    to: int
-    verdict: str
-    count: int
-    leave_out: tuple[str, ...]
-    nearest: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class DomainComparison:
     """See the module docstring. Class codes are positions in ``sides.classes``.
 
+    guess_train, guess_test : (n,) most probable class of every sample of a side.
     confusion_train : (k, k) out of sample; confusion_test : (k, k) of the probe trained on all of the
         training domain but the groups that are in both.
     accuracy_train, accuracy_test : mean recall of the classes; `drop` is their difference.
@@ -116,6 +96,8 @@ class DomainComparison:
     sides: Sides
     seed: int
     bars: DomainBars
+    guess_train: Ints
+    guess_test: Ints
     confusion_train: Counts
     confusion_test: Counts
     accuracy_train: Interval
@@ -178,6 +160,8 @@ def _compare(audit: Audit, sides: Sides, seed: int, bars: DomainBars, progress: 
         sides=sides,
         seed=seed,
         bars=bars,
+        guess_train=scores.left_out.argmax(axis=1).astype(np.int32),
+        guess_test=scores.carried.argmax(axis=1).astype(np.int32),
         confusion_train=inputs.confusions[0],
         confusion_test=inputs.confusions[1],
         accuracy_train=left_out,
@@ -192,7 +176,7 @@ def _compare(audit: Audit, sides: Sides, seed: int, bars: DomainBars, progress: 
         shift=shift,
         moves=moves,
         leaks=find_leaks(audit, sides),
-        advice=_advise(pairs, near),
+        advice=advise(pairs, near),
         verdict=_overall(drop),
     )
 
@@ -210,10 +194,9 @@ def _judge_pairs(inputs: PairInputs, bars: DomainBars, progress: Progress) -> tu
 def _near_pictures(
     audit: Audit, sides: Sides, z: Floats, pairs: tuple[DomainPair, ...]
 ) -> tuple[NearPictures, ...]:
-    """Both directions of the pairs that confuse most, in their order; pairs that never confuse have none."""
+    """Both directions of the pairs that confuse most, in their order."""
     flags = flag_samples(sides.train.ids, audit.findings)
-    worst = [pair for pair in pairs if any(pair.taken)][:PICTURED_PAIRS]
-    ways = [way for pair in worst for way in ((pair.a, pair.b), (pair.b, pair.a))]
+    ways = [way for pair in pairs[:PICTURED_PAIRS] for way in ((pair.a, pair.b), (pair.b, pair.a))]
     return tuple(nearest_pictures(z, sides.train, flags, of, to) for of, to in ways)
 
 
@@ -223,7 +206,7 @@ def _accuracy(side: Side, scores: Floats) -> Interval:
     return mean_interval([_recall(side, right, code) for code in range(scores.shape[1])])
 
 
-def _recall(side: Side, right: np.ndarray[tuple[int], np.dtype[np.bool_]], code: int) -> Interval:
+def _recall(side: Side, right: NDArray[np.bool_], code: int) -> Interval:
     rows = side.of_class(code)
     return share_interval(float(right[rows].mean()), effective_count(side.groups[rows]))
 
@@ -250,35 +233,6 @@ def _classes(inputs: PairInputs) -> tuple[DomainClass, ...]:
             )
         )
     return tuple(out)
-
-
-def _advise(pairs: tuple[DomainPair, ...], near: tuple[NearPictures, ...]) -> tuple[Advice, ...]:
-    """Advise about the pictured pairs, both ways.
-
-    A way is worth advice when the pair has a problem and most of its confusion goes this way, or when
-    pictures of the one class stand out as near to the other, whatever the verdict.
-    """
-    pictured = {(one.of, one.to): one for one in near}
-    out = []
-    for pair in pairs:
-        for of, to, count, back in (
-            (pair.a, pair.b, pair.taken[3], pair.taken[2]),
-            (pair.b, pair.a, pair.taken[2], pair.taken[3]),
-        ):
-            pictures = pictured.get((of, to))
-            if pictures is None:
-                continue
-            standing = _standing_out(pictures)
-            if standing or (pair.verdict in (OVERLAP, CHANGED, MISPLACED) and count > back):
-                nearest = pictures.clusters[0].ids if pictures.clusters else ()
-                out.append(Advice(of, to, pair.verdict, count, standing, nearest))
-    return tuple(out)
-
-
-def _standing_out(pictures: NearPictures) -> tuple[str, ...]:
-    bar = min(CLOSE, pictures.usual - STANDS_OUT)
-    groups = [c for c in pictures.clusters if c.kind == NEAR and np.mean(c.closeness) < bar]
-    return tuple(one for cluster in groups for one in cluster.ids)
 
 
 def _overall(drop: Interval) -> str:

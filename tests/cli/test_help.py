@@ -24,11 +24,12 @@ COMMANDS = [
     ["check"],
     ["models"],
     ["layers"],
+    ["domains"],
     ["demo"],
     ["cache", "info"],
     ["cache", "clear"],
 ]
-SEEDED = (["run"], ["models"], ["layers"], ["demo"])
+SEEDED = (["run"], ["models"], ["layers"], ["domains"], ["demo"])
 
 
 def plain(text: str) -> str:
