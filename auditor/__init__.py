@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from auditor.audit import run_audit
     from auditor.cleaning import CleanOptions, Version, WriteOptions, plan_version, write_version
+    from auditor.comparisons.layers import compare_layers, run_layers
+    from auditor.comparisons.models import compare_models
     from auditor.dataset import ReadOptions, read_dataset
     from auditor.errors import AuditError
     from auditor.gate import check_gate
@@ -38,11 +40,14 @@ _HOMES = {
     "Version": "cleaning",
     "WriteOptions": "cleaning",
     "check_gate": "gate",
+    "compare_layers": "comparisons.layers",
+    "compare_models": "comparisons.models",
     "load": "storage",
     "plan_version": "cleaning",
     "read_dataset": "dataset",
     "read_reviews": "review_files",
     "run_audit": "audit",
+    "run_layers": "comparisons.layers",
     "save": "storage",
     "write_version": "cleaning",
 }
@@ -60,11 +65,14 @@ __all__ = [
     "Version",
     "WriteOptions",
     "check_gate",
+    "compare_layers",
+    "compare_models",
     "load",
     "plan_version",
     "read_dataset",
     "read_reviews",
     "run_audit",
+    "run_layers",
     "save",
     "write_version",
 ]
