@@ -170,7 +170,7 @@ def _layer_table(comparison: LayerComparison) -> TableBlock:
             Cell(b.share(found.knn_accuracy), found.knn_accuracy),
             Cell("best" if best else b.points(ranked.knn_difference), ranked.knn_difference.estimate, told),
             Cell(b.share(found.probe_accuracy), found.probe_accuracy),
-            Cell(f"{found.silhouette:.2f}", found.silhouette),
+            Cell(b.hundredths(found.silhouette), found.silhouette),
             Cell(str(mixed), mixed),
             Cell(str(comparison.models[m].backbone.dimensions), comparison.models[m].backbone.dimensions),
         )

@@ -47,6 +47,11 @@ def _zero(value: float) -> str:
     return f"{value:.1f}".replace("-0.0", "0.0")
 
 
+def hundredths(value: float) -> str:
+    """Return a figure with two decimals, never "-0.00"."""
+    return f"{value:.2f}".replace("-0.00", "0.00")
+
+
 def joined(names: Sequence[str]) -> str:
     """Return names as they stand in a sentence: "a, b and c"."""
     shown = [isolate(name) for name in names]

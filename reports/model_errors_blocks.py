@@ -77,8 +77,9 @@ def _count_table(comparison: ModelComparison) -> TableBlock:
         numeric=(False, True, True, True, True, False, False),
         rows=tuple(rows),
         note="What the other models say about a sample decides, never the model itself: clearly against the "
-        "label, and it is a tagging error; clearly for it, and it is a limit of the model. A model that errs "
-        "where this one errs weighs less, another layer of the same network at most 0.5.",
+        "label and for the class that this model says, and it is a tagging error; clearly for the label, and "
+        "it is a limit of the model. A model that errs where this one errs weighs less, another layer of the "
+        "same network at most 0.5, and one that gets little right next to nothing.",
     )  # fmt: skip
 
 
@@ -120,7 +121,7 @@ def _suspect(comparison: ModelComparison, row: int, k: int, models: list[int]) -
     errors, common = comparison.errors[models[0]], comparison.common
     classes, copy = common.dataset.classes, int(errors.copy_label[k])
     label, best = isolate(classes[common.codes[row]]), isolate(classes[errors.best[k]])
-    said = f"labelled {label}, the others say {best} at {errors.best_chance[k]:.2f}"
+    said = f"{label}? The others say {best} at {errors.best_chance[k]:.2f}"
     if copy >= 0:
         said += f", and a copy is filed under {isolate(classes[copy])}"
     who = "all models" if len(models) == len(comparison.names) else ", ".join(

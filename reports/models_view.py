@@ -28,6 +28,8 @@ from reports.wording import isolate, number, plural
 LISTED_PAIRS = 200
 """Pairs in the table; comparison.json has up to 1,000."""
 MOST_PAIRS_NAMED = 3
+SOUND_EVIDENCE = 0.9
+"""Accuracy of the judging models below which overlapping classes are easily taken for wrong labels."""
 
 
 def models_view(comparison: ModelComparison, command: str = "") -> ComparisonView:
@@ -43,7 +45,7 @@ def models_view(comparison: ModelComparison, command: str = "") -> ComparisonVie
             plural(len(names), "model", "models"),
         ),
         headline=headline(comparison),
-        tone="plain" if comparison.ranking.is_clear else "even",
+        tone="plain",
         lines=tuple(lines(comparison)),
         class_names=common.dataset.classes,
         samples=b.shown_samples(common, comparison.audits),
@@ -152,7 +154,7 @@ def _ranking_cells(comparison: ModelComparison, ranked: RankedModel, place: int)
         Cell(b.points(near) if place else "first", near.estimate, told),
         Cell(b.share(found.probe_accuracy), found.probe_accuracy),
         Cell(b.points(probe) if place else "", probe.estimate),
-        Cell(f"{found.silhouette:.2f}", found.silhouette),
+        Cell(b.hundredths(found.silhouette), found.silhouette),
         Cell(number(mixed), mixed),
     )
 
@@ -231,6 +233,12 @@ def _notes(comparison: ModelComparison) -> list[str]:
             f"For {b.joined(named)} no independent model is there to ask: the others are layers of the same "
             "network or err where it errs. Tagging errors and limits found so are weaker evidence; add an "
             "audit with another backbone."
+        )
+    weak = [e.evidence_accuracy for e in comparison.errors if sum(e.weights) > 0]
+    if weak and min(weak) < SOUND_EVIDENCE:
+        notes.append(
+            f"Some of the models that judge here get only {b.share(min(weak))} right. Where classes overlap "
+            "that much, a right label can look wrong: take the tagging errors as questions."
         )
     if any(model.predictions is not None for model in comparison.models):
         notes.append(

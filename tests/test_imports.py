@@ -30,12 +30,16 @@ ORDER = [
     "workspace", "version_plan", "materialise", "version_files", "cleaning", "findings_folder",
     "gate_conditions", "gate_figures", "gate",
     "comparisons", "comparisons.paired", "comparisons.alignment", "comparisons.common_samples",
-    "comparisons.judged", "comparisons.model_errors", "comparisons.ensembles", "comparisons.models",
+    "comparisons.judged", "comparisons.model_opinions", "comparisons.model_agreement",
+    "comparisons.model_errors", "comparisons.ensembles", "comparisons.models",
     "comparisons.models_document", "comparisons.layers", "comparisons.layers_document",
     "comparisons.intervals", "comparisons.domain_sides", "comparisons.domain_probes",
     "comparisons.domain_verdicts", "comparisons.domain_pairs", "comparisons.domain_pictures",
     "comparisons.domain_advice", "comparisons.domain_moves", "comparisons.domains",
     "comparisons.domains_document",
+    "comparisons.matching", "comparisons.ledger", "comparisons.frame", "comparisons.gains",
+    "comparisons.model_null", "comparisons.evidence", "comparisons.reviews", "comparisons.standing",
+    "comparisons.versions", "comparisons.versions_document",
 ]
 # fmt: on
 """The modules of auditor in the order of the method: each imports only those before it."""

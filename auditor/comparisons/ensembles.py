@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from auditor.comparisons.common_samples import CommonSamples
 from auditor.comparisons.judged import JudgedModel, log_losses
-from auditor.comparisons.model_errors import kappa
+from auditor.comparisons.model_agreement import kappa
 from auditor.comparisons.paired import PairedDifference
 
 ADDS, ADDS_NOTHING, CANNOT_TELL = "adds", "adds nothing", "cannot tell"

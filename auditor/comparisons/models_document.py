@@ -186,6 +186,7 @@ def _model_part(comparison: ModelComparison, m: int) -> Json:
         "misclassified": len(errors.rows),
         **_verdict_counts(errors, slice(None)),
         "independent_evidence": errors.is_independent,
+        "evidence_accuracy": errors.evidence_accuracy if sum(errors.weights) > 0 else None,
         "confusion": matrix_document(confusion_of(comparison, m)),
         "map": {
             "likeness": laid.likeness,

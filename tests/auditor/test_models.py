@@ -12,12 +12,11 @@ from stages import make_dataset
 
 from auditor.comparisons.common_samples import find_common, join_groups
 from auditor.comparisons.ensembles import ADDS, ADDS_NOTHING
+from auditor.comparisons.model_agreement import kappa, shrunk_kappa
 from auditor.comparisons.model_errors import (
     MODEL_LIMITATION,
     TAGGING_ERROR,
     UNDECIDED,
-    kappa,
-    shrunk_kappa,
 )
 from auditor.comparisons.models import ModelComparison, compare_models, distinct_names
 from auditor.comparisons.models_document import models_document
@@ -122,9 +121,29 @@ def test_layers_of_one_network_are_no_independent_evidence() -> None:
     codes, dataset = true_codes(), planted_dataset(WRONG)
     audits = [audit_of(codes, seed, dataset, name=str(seed), weights="a" * 64) for seed in (1, 3)]
     found = compare_models(audits)
-    assert not found.errors[0].is_independent and found.errors[0].weights == (0.0, 0.5)
+    assert not found.errors[0].is_independent
+    assert found.errors[0].weights == (0.0, pytest.approx(0.5 * (1 - 1.5 * len(WRONG) / 180), abs=1e-3))
     assert told(found, 0, TAGGING_ERROR) == ids(WRONG)
     assert not models_document(found)["evidence"]["independent"]
+
+
+def test_a_model_that_knows_nothing_is_no_evidence_and_does_no_harm() -> None:
+    audits = planted_audits()[:2]
+    noise = vector_audit(planted_dataset(WRONG), np.random.default_rng(5).normal(size=(180, 8)), "noise")
+    found = compare_models([*audits, noise])
+    assert max(errors.weights[2] for errors in found.errors) < 0.2
+    assert told(found, 0, TAGGING_ERROR) == told(found, 1, TAGGING_ERROR) == ids(WRONG)
+    assert told(found, 1, MODEL_LIMITATION) == ids(MISSED)
+
+
+def test_two_opinions_that_differ_name_no_right_label() -> None:
+    """The model and the other one both say that the label is wrong, and name different classes."""
+    codes, dataset = true_codes(), make_dataset(true_codes())
+    lost = np.flatnonzero(codes == 0)[:4]
+    first, second = codes.copy(), codes.copy()
+    first[lost], second[lost] = 1, 2
+    found = compare_models([audit_of(first, 1, dataset, name="a"), audit_of(second, 2, dataset, name="b")])
+    assert told(found, 0, UNDECIDED) == told(found, 1, UNDECIDED) == ids(lost.tolist())
 
 
 def test_noise_adds_nothing_and_a_complement_adds() -> None:
