@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from auditor.audit import run_audit
     from auditor.cleaning import CleanOptions, Version, WriteOptions, plan_version, write_version
+    from auditor.comparisons.domains import compare_domains
     from auditor.comparisons.layers import compare_layers, run_layers
     from auditor.comparisons.models import compare_models
     from auditor.dataset import ReadOptions, read_dataset
@@ -40,6 +41,7 @@ _HOMES = {
     "Version": "cleaning",
     "WriteOptions": "cleaning",
     "check_gate": "gate",
+    "compare_domains": "comparisons.domains",
     "compare_layers": "comparisons.layers",
     "compare_models": "comparisons.models",
     "load": "storage",
@@ -65,6 +67,7 @@ __all__ = [
     "Version",
     "WriteOptions",
     "check_gate",
+    "compare_domains",
     "compare_layers",
     "compare_models",
     "load",

@@ -182,7 +182,7 @@ def matrix_block(c: DomainComparison) -> MatrixBlock:
             Matrix(train, c.sides.classes, c.confusion_train, f"A probe {note}, out of sample."),
             Matrix(test, c.sides.classes, c.confusion_test, f"The same probe, {note}."),
         ),
-        "Rows: the given class; columns: what it is taken for. Copies count once.",
+        "Copies count once.",
     )
 
 

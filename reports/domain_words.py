@@ -123,7 +123,7 @@ def what_to_do(c: DomainComparison) -> tuple[str, ...]:
     out = [f"{_listed(c, pairs)} {told[verdict]}" for verdict, pairs in by_verdict.items() if pairs]
     unsure = [pair for pair in c.pairs if pair.verdict == UNTOLD]
     out += [
-        f"{_listed(c, [p for p in unsure if p.reason == reason])} cannot be told. {reason}"
+        f"No verdict for {_listed(c, [p for p in unsure if p.reason == reason])}. {reason}"
         for reason in dict.fromkeys(pair.reason for pair in unsure)
     ]
     if c.leaks:
@@ -151,8 +151,8 @@ def advice(c: DomainComparison, one: Advice) -> str:
     if one.leave_out:
         return (
             f"Collect more {of} unlike these, and leave these {number(len(one.leave_out))} out of {of} on "
-            f"{train}, "
-            f"or see whether they belong there: they look as much like {to} as like other {of}. {taken}"
+            f"{train}, or see whether they belong there: they look more like {to} than like other {of}. "
+            f"{taken}"
         )
     return (
         f"Collect more {of} unlike these: they are its nearest to {to} on {train}. None stands out, so none "

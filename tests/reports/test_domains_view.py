@@ -99,7 +99,7 @@ def test_nothing_can_be_told_of_twenty_samples() -> None:
     assert any("10 cannot tell" in line for line in view.lines)
     todo = block(view, "What to do")
     assert isinstance(todo, v.WordsBlock)
-    assert "and 4 more pairs cannot be told. Only 20 independent pictures" in todo.paragraphs[0]
+    assert "and 4 more pairs. Only 20 independent pictures" in todo.paragraphs[0]
 
 
 def test_hostile_names_stay_text_on_the_page(tmp_path: Path) -> None:
