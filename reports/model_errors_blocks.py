@@ -13,10 +13,13 @@ from auditor.comparisons.model_errors import MODEL_LIMITATION, TAGGING_ERROR, UN
 from auditor.comparisons.models import ModelComparison
 from auditor.comparisons.models_document import listed_errors
 from reports.comparison_view import Block, Cell, GalleryBlock, Picture, PictureGroup, Row, TableBlock
+from reports.model_blocks import share
 from reports.wording import isolate, number, plural
 
 SHOWN_TAGGING, SHOWN_EACH, SHOWN_UNDECIDED = 60, 12, 8
 """Pictures shown: of all tagging errors, and of each model's other errors."""
+SOUND_EVIDENCE = 0.9
+"""Accuracy of the judging models below which overlapping classes are easily taken for wrong labels."""
 LEAST_SIBLINGS = 3
 """Tagging errors between two classes that get a heading of their own."""
 
@@ -33,6 +36,17 @@ def suspects(comparison: ModelComparison) -> dict[int, list[int]]:
             chances[row] = max(chances.get(row, -1.0), lead)
     order = sorted(models, key=lambda row: (-len(models[row]), -chances[row], row))
     return {row: models[row] for row in order}
+
+
+def weak_evidence(comparison: ModelComparison) -> str:
+    """Return why the tagging errors are only questions, "" where the judging models get most samples right."""
+    judging = [e.evidence_accuracy for e in comparison.errors if sum(e.weights) > 0]
+    if not judging or min(judging) >= SOUND_EVIDENCE:
+        return ""
+    return (
+        f"models that judge them get only {share(min(judging))} right, and where classes overlap that much a "
+        "right label can look wrong too"
+    )
 
 
 def error_blocks(comparison: ModelComparison) -> tuple[Block, ...]:
@@ -90,10 +104,16 @@ def _tagging_gallery(comparison: ModelComparison) -> GalleryBlock:
     return GalleryBlock(
         title="Tagging errors",
         groups=tuple(_tagging_groups(comparison, shown)),
-        note="The label does not fit, say models that do not depend on the one that is blamed."
-        + (f" {number(left)} more are in comparison.json." if left else ""),
+        note=_tagging_note(comparison) + (f" {number(left)} more are in comparison.json." if left else ""),
         empty="No misclassified sample has the evidence against its label.",
     )
+
+
+def _tagging_note(comparison: ModelComparison) -> str:
+    weak = weak_evidence(comparison)
+    if weak:
+        return f"Questions rather than findings: {weak}."
+    return "The label does not fit, says the model that is blamed and say those that do not depend on it."
 
 
 def _tagging_groups(comparison: ModelComparison, shown: Mapping[int, list[int]]) -> Iterator[PictureGroup]:

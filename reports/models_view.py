@@ -22,14 +22,12 @@ from reports.comparison_view import (
     WordsBlock,
 )
 from reports.model_ensemble_blocks import contribution_table, ensemble_figures, overlap_table
-from reports.model_errors_blocks import error_blocks, suspects
+from reports.model_errors_blocks import error_blocks, suspects, weak_evidence
 from reports.wording import isolate, number, plural
 
 LISTED_PAIRS = 200
 """Pairs in the table; comparison.json has up to 1,000."""
 MOST_PAIRS_NAMED = 3
-SOUND_EVIDENCE = 0.9
-"""Accuracy of the judging models below which overlapping classes are easily taken for wrong labels."""
 
 
 def models_view(comparison: ModelComparison, command: str = "") -> ComparisonView:
@@ -94,6 +92,8 @@ def lines(comparison: ModelComparison) -> list[str]:
         if tagged
         else "No misclassified sample looks wrongly labelled to the other models."
     ]
+    if tagged and (weak := weak_evidence(comparison)):
+        said[0] = f"{said[0].partition(':')[0]}, but {weak}."
     best = isolate(comparison.names[together.best])
     gain = together.accuracy_gain
     more = f"{b.points(gain)} points against {best} alone"
@@ -205,9 +205,12 @@ def advice(comparison: ModelComparison) -> list[str]:
     said = []
     tagged = len(suspects(comparison))
     if tagged:
+        weak = weak_evidence(comparison)
         said.append(
-            f"Check the {plural(tagged, 'label', 'labels')} under “Tagging errors” and run the audits again: "
-            "until then every model is blamed for them."
+            f"Add an audit with a stronger backbone before you check labels: {weak}."
+            if weak
+            else f"Check the {plural(tagged, 'label', 'labels')} under “Tagging errors” and run the audits "
+            "again: until then every model is blamed for them."
         )
     bar = comparison.thresholds.mixed_share
     pairs = [p for p in pair_parts(comparison.models) if min(m["score"] for m in p["models"]) >= bar]
@@ -233,12 +236,6 @@ def _notes(comparison: ModelComparison) -> list[str]:
             f"For {b.joined(named)} no independent model is there to ask: the others are layers of the same "
             "network or err where it errs. Tagging errors and limits found so are weaker evidence; add an "
             "audit with another backbone."
-        )
-    weak = [e.evidence_accuracy for e in comparison.errors if sum(e.weights) > 0]
-    if weak and min(weak) < SOUND_EVIDENCE:
-        notes.append(
-            f"Some of the models that judge here get only {b.share(min(weak))} right. Where classes overlap "
-            "that much, a right label can look wrong: take the tagging errors as questions."
         )
     if any(model.predictions is not None for model in comparison.models):
         notes.append(

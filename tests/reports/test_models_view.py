@@ -159,3 +159,14 @@ def test_differences_in_words() -> None:
     assert points(PairedDifference(0.029, (0.021, 0.038), 0.001)) == "+2.9 (2.1 to 3.8)"
     assert points(PairedDifference(-0.0001, (-0.0002, 0.0), 1.0)) == "0.0 (0.0 to 0.0)"
     assert nats(PairedDifference(0.0118, (0.0027, 0.0224), 0.01)) == "+0.012 (0.003 to 0.022)"
+
+
+def test_weak_evidence_is_told_where_the_errors_are(compared: ModelComparison) -> None:
+    """Three overlapping classes without a wrong label: what looks wrong is called a question."""
+    dataset = make_dataset(true_codes())
+    made = [vector_audit(dataset, view(true_codes(), seed, 2.0), f"model {seed}") for seed in (1, 2)]
+    found = models_view(compare_models(made, ["a", "b"]))
+    assert gallery(found, "Tagging errors").note.startswith("Questions rather than findings")
+    assert not gallery(models_view(compared), "Tagging errors").note.startswith("Questions")
+    if pictured(gallery(found, "Tagging errors"), found):
+        assert "a right label can look wrong too" in found.lines[0]
