@@ -39,7 +39,7 @@ def suspects(comparison: ModelComparison) -> dict[int, list[int]]:
 
 
 def weak_evidence(comparison: ModelComparison) -> str:
-    """Return why the tagging errors are only questions, "" where the judging models get most samples right."""
+    """Return why the tagging errors are only questions, "" where the judging models are mostly right."""
     judging = [e.evidence_accuracy for e in comparison.errors if sum(e.weights) > 0]
     if not judging or min(judging) >= SOUND_EVIDENCE:
         return ""
