@@ -121,7 +121,11 @@ def collect_gallery(c: DomainComparison, at: Numbers) -> GalleryBlock:
     for one in c.advice:
         of, to = isolate(c.sides.classes[one.of]), isolate(c.sides.classes[one.to])
         leave = bool(one.leave_out)
-        title = f"Leave out of {of}: they look like {to}" if leave else f"Collect more {of}, unlike these"
+        title = (
+            f"Leave out of {of}: they look like {to}"
+            if leave
+            else f"Collect more {of}, unlike these near {to}"
+        )
         pictures = _pictures(one.leave_out if leave else one.nearest, at)
         groups.append(PictureGroup(title, pictures, words.advice(c, one), (one.of, one.to)))
     return GalleryBlock(

@@ -147,16 +147,19 @@ def advice(c: DomainComparison, one: Advice) -> str:
     """Return what to collect, and what to leave out, for one direction of a pair."""
     train, test = names(c)
     of, to = isolate(c.sides.classes[one.of]), isolate(c.sides.classes[one.to])
-    taken = f"On {test} {number(one.count)} {to} {'is' if one.count == 1 else 'are'} taken for {of}."
+    taken = ""
+    if one.count:
+        taken = f" On {test} {number(one.count)} {to} {'is' if one.count == 1 else 'are'} taken for {of}."
     if one.leave_out:
         return (
             f"Collect more {of} unlike these, and leave these {number(len(one.leave_out))} out of {of} on "
-            f"{train}, or see whether they belong there: they look more like {to} than like other {of}. "
+            f"{train}, or see whether they belong there: they look more like {to} than like other {of}."
             f"{taken}"
         )
+    where = f", best from {test}" if one.verdict == CHANGED else ""
     return (
-        f"Collect more {of} unlike these: they are its nearest to {to} on {train}. None stands out, so none "
-        f"needs to be left out. {taken}"
+        f"Collect more {of} unlike these{where}: they are its nearest to {to} on {train}. None stands out, so "
+        f"none needs to be left out.{taken}"
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from auditor.arrays import Ints, rows_of
 from auditor.comparisons.domain_sides import Side
-from auditor.comparisons.domains import FAILS, HOLDS, DomainComparison
+from auditor.comparisons.domains import FAILS, DomainComparison
 from reports import domain_blocks as blocks
 from reports import domain_words as words
 from reports.comparison_view import Block, ComparisonView, MapPanel, ShownSample, Tone, WordsBlock
@@ -22,7 +22,7 @@ def domains_view(comparison: DomainComparison, command: str = "") -> ComparisonV
     """Return what the page says; `command` is what made it, paths reduced to names."""
     c = comparison
     samples, at = _samples(c)
-    tone: Tone = "worse" if c.verdict == FAILS else "even" if c.verdict == HOLDS else "plain"
+    tone: Tone = "worse" if c.verdict == FAILS else "plain"
     audit = c.audit
     return ComparisonView(
         kind="domains",

@@ -44,7 +44,7 @@ def advise(pairs: tuple[DomainPair, ...], near: tuple[NearPictures, ...]) -> tup
 
     A way is worth advice when the pair has a problem and most of its confusion goes this way, or when
     pictures of the one class stand out as nearer to the other, whatever the verdict. Pictures that stand out
-    for several classes are named for the one that they are nearest to.
+    for several classes are named for the one that the class confuses with most.
     """
     of_pair = {(pair.a, pair.b): pair for pair in pairs}
     standing = _standing_out(near)
@@ -61,19 +61,14 @@ def advise(pairs: tuple[DomainPair, ...], near: tuple[NearPictures, ...]) -> tup
 
 
 def _standing_out(near: tuple[NearPictures, ...]) -> list[tuple[str, ...]]:
-    """Pictures that stand out, for each of `near`; each picture once, where its group lies nearest."""
-    found = []
-    for place, pictures in enumerate(near):
-        bar = min(CLOSE, pictures.usual - STANDS_OUT)
-        for cluster in pictures.clusters:
-            closeness = float(np.mean(cluster.closeness))
-            if cluster.kind == NEAR and len(cluster.ids) >= LEAST_STANDING and closeness < bar:
-                found.append((closeness, place, cluster.ids))
-    out: list[tuple[str, ...]] = [() for _ in near]
+    """Pictures that stand out, for each of `near`; each picture once, where the classes confuse most."""
     named: set[str] = set()
-    for _, place, ids in sorted(found):
-        new = tuple(one for one in ids if one not in named)
-        if len(new) >= LEAST_STANDING:
-            out[place] += new
-            named.update(new)
+    out = []
+    for pictures in near:
+        bar = min(CLOSE, pictures.usual - STANDS_OUT)
+        groups = [c.ids for c in pictures.clusters if c.kind == NEAR and np.mean(c.closeness) < bar]
+        new = [[one for one in ids if one not in named] for ids in groups]
+        standing = tuple(one for ids in new if len(ids) >= LEAST_STANDING for one in ids)
+        named.update(standing)
+        out.append(standing)
     return out

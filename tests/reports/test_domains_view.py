@@ -33,7 +33,7 @@ def block(view: v.ComparisonView, title: str) -> v.Block:
 @pytest.mark.parametrize(
     ("story", "tone", "said", "advised"),
     [
-        ("separated", "even", "What is learned on A holds on B", "Remove 1 picture"),
+        ("separated", "plain", "What is learned on A holds on B", "Remove 1 picture"),
         (
             "overlap",
             "worse",
