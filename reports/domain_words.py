@@ -158,8 +158,8 @@ def advice(c: DomainComparison, one: Advice) -> str:
         )
     where = f", best from {test}" if one.verdict == CHANGED else ""
     return (
-        f"Collect more {of} unlike these{where}: they are its nearest to {to} on {train}. None stands out, so "
-        f"none needs to be left out.{taken}"
+        f"Collect more {of} unlike these{where}: they are its nearest to {to} on {train}. None stands out, "
+        f"so none needs to be left out.{taken}"
     )
 
 
