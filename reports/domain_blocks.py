@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from auditor.comparisons.domain_moves import ClassMove
 from auditor.comparisons.domain_pairs import DomainPair
 from auditor.comparisons.domain_pictures import (
     ALONE,
@@ -16,7 +17,7 @@ from auditor.comparisons.domain_pictures import (
     NearPictures,
     PictureCluster,
 )
-from auditor.comparisons.domains import DomainComparison
+from auditor.comparisons.domains import DomainClass, DomainComparison
 from reports import domain_words as words
 from reports.comparison_view import (
     Cell,
@@ -194,25 +195,7 @@ def class_table(c: DomainComparison) -> TableBlock:
     """Every class in both domains, those that move most by themselves first."""
     train, test = c.sides.train.name, c.sides.test.name
     by_code = {one.code: one for one in c.classes}
-    rows = []
-    for move in c.moves:
-        one = by_code[move.code]
-        taken = f"{c.sides.classes[one.taken_for]} ({number(one.taken)})" if one.taken else "none"
-        rows.append(
-            Row(
-                (
-                    Cell(c.sides.classes[one.code]),
-                    Cell(number(one.train_samples)),
-                    Cell(number(one.test_samples)),
-                    Cell(words.interval(one.train_recall), one.train_recall.estimate),
-                    Cell(words.interval(one.test_recall), one.test_recall.estimate),
-                    Cell(taken),
-                    Cell(f"{move.whole:.2f}", move.whole),
-                    Cell(f"{move.own:.2f}", move.own),
-                ),
-                (one.code,),
-            )
-        )
+    rows = tuple(_class_row(c, by_code[move.code], move) for move in c.moves)
     return TableBlock(
         "Classes, those that move most first",
         (
@@ -226,11 +209,26 @@ def class_table(c: DomainComparison) -> TableBlock:
             "moved by itself",
         ),
         (False, True, True, True, True, False, True, True),
-        tuple(rows),
+        rows,
         "Found: share of the class that is recognised. Moved: distance between the class's means in both "
         "domains, in units of the spread of a class; by itself: what is left when the move common to the "
         f"classes ({c.shift:.2f}) is taken off. What chance alone moves is subtracted.",
     )
+
+
+def _class_row(c: DomainComparison, one: DomainClass, move: ClassMove) -> Row:
+    taken = f"{c.sides.classes[one.taken_for]} ({number(one.taken)})" if one.taken else "none"
+    cells = (
+        Cell(c.sides.classes[one.code]),
+        Cell(number(one.train_samples)),
+        Cell(number(one.test_samples)),
+        Cell(words.interval(one.train_recall), one.train_recall.estimate),
+        Cell(words.interval(one.test_recall), one.test_recall.estimate),
+        Cell(taken),
+        Cell(f"{move.whole:.2f}", move.whole),
+        Cell(f"{move.own:.2f}", move.own),
+    )
+    return Row(cells, (one.code,))
 
 
 def far_gallery(c: DomainComparison, at: Numbers) -> GalleryBlock:

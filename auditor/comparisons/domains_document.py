@@ -38,36 +38,24 @@ PAIR_FIGURES = (
 def domains_document(comparison: DomainComparison) -> Json:
     """Return the content of comparison.json."""
     c = comparison
-    made = c.audit.provenance
     return round_figures(  # type: ignore[no-any-return]
         {
             "schema_version": SCHEMA_VERSION,
-            "auditor_version": made.auditor_version,
+            "auditor_version": c.audit.provenance.auditor_version,
             "kind": "domains",
             "verdict": c.verdict,
             "estimate": c.accuracy_test.estimate,
             "interval": [c.accuracy_test.low, c.accuracy_test.high],
             "p_value": None,
             "evidence": EVIDENCE,
-            "audit": {
-                "report_id": made.report_id,
-                "dataset": c.audit.dataset.name,
-                "fingerprint": made.fingerprint,
-                "backbone": asdict(c.audit.embeddings.backbone),
-            },
+            "audit": _audit(c),
             "seed": c.seed,
             "bars": asdict(c.bars),
             "column": c.sides.column,
             "classes": list(c.sides.classes),
             "train": _side(c.sides.train),
             "test": _side(c.sides.test),
-            "accuracy": {
-                "train": _interval(c.accuracy_train),
-                "test": _interval(c.accuracy_test),
-                "drop": _interval(c.drop),
-                "test_centred": _interval(c.centred),
-                "test_centred_without_labels": _interval(c.centred_unlabelled),
-            },
+            "accuracy": _accuracy(c),
             "confusion": {
                 "train": matrix_document(c.confusion_train),
                 "test": matrix_document(c.confusion_test),
@@ -82,6 +70,26 @@ def domains_document(comparison: DomainComparison) -> Json:
             "notes": list(c.sides.notes),
         }
     )
+
+
+def _audit(c: DomainComparison) -> Json:
+    made = c.audit.provenance
+    return {
+        "report_id": made.report_id,
+        "dataset": c.audit.dataset.name,
+        "fingerprint": made.fingerprint,
+        "backbone": asdict(c.audit.embeddings.backbone),
+    }
+
+
+def _accuracy(c: DomainComparison) -> Json:
+    return {
+        "train": _interval(c.accuracy_train),
+        "test": _interval(c.accuracy_test),
+        "drop": _interval(c.drop),
+        "test_centred": _interval(c.centred),
+        "test_centred_without_labels": _interval(c.centred_unlabelled),
+    }
 
 
 def _interval(value: Interval) -> Json:
