@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from auditor.comparisons.domains import compare_domains
     from auditor.comparisons.layers import compare_layers, run_layers
     from auditor.comparisons.models import compare_models
+    from auditor.comparisons.versions import CompareOptions, compare_versions
     from auditor.dataset import ReadOptions, read_dataset
     from auditor.errors import AuditError
     from auditor.gate import check_gate
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
     from auditor.settings import AuditSettings
     from auditor.storage import load, save
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 _HOMES = {
     "Audit": "results",
     "AuditError": "errors",
     "AuditSettings": "settings",
     "CleanOptions": "cleaning",
+    "CompareOptions": "comparisons.versions",
     "Dataset": "results",
     "Finding": "results",
     "ReadOptions": "dataset",
@@ -44,6 +46,7 @@ _HOMES = {
     "compare_domains": "comparisons.domains",
     "compare_layers": "comparisons.layers",
     "compare_models": "comparisons.models",
+    "compare_versions": "comparisons.versions",
     "load": "storage",
     "plan_version": "cleaning",
     "read_dataset": "dataset",
@@ -60,6 +63,7 @@ __all__ = [
     "AuditError",
     "AuditSettings",
     "CleanOptions",
+    "CompareOptions",
     "Dataset",
     "Finding",
     "ReadOptions",
@@ -70,6 +74,7 @@ __all__ = [
     "compare_domains",
     "compare_layers",
     "compare_models",
+    "compare_versions",
     "load",
     "plan_version",
     "read_dataset",

@@ -4,9 +4,14 @@ distinct pictures (u, d) + their k nearest --> openTSNE --> positions (u, 2)
 more than `FIT_LIMIT` of them              --> a stratified sample is fitted, the rest placed at the
                                                weighted mean of its nearest sampled pictures
 copies                                     --> beside their representative  ==>  positions (m, 2)
+
+An earlier map (`continue_map`): samples start where they lay, new ones among their neighbours, and a short
+gentle descent follows, so that two versions of a dataset can be seen in one frame.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +28,8 @@ TRUST_NEIGHBOURS = 10
 EARLY_ITERATIONS = 250
 ITERATIONS = 500
 PLACING_NEIGHBOURS = 5
+CONTINUED_ITERATIONS = 250
+"""Of a continued map, without early exaggeration: it settles, it is not laid out anew."""
 COPY_OFFSET = 0.002
 """Distance between copies on the map, as a share of its width, so that both can be picked."""
 
@@ -56,21 +63,101 @@ def make_map(
     return Map(embeddings.ids, positions, f"{method}, perplexity {_perplexity(near):.0f}", trust, rows)
 
 
+def continue_map(
+    before: Map,
+    rows: NDArray[np.int64],
+    embeddings: Embeddings,
+    neighbours: Neighbours,
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> Map:
+    """Lay a later version of a dataset out from where the map of the earlier one left off.
+
+    Parameters
+    ----------
+    before : the earlier map.
+    rows : (m,) the row of each sample in `before`, -1 where it is new.
+    embeddings, neighbours : those of the later version, m rows.
+
+    Returns
+    -------
+    Map
+        With the same pictures as before the positions are exactly the earlier ones: labels move nothing.
+    """
+    distinct = np.flatnonzero(neighbours.representative == np.arange(len(rows)))
+    vectors = embeddings.vectors[distinct]
+    known = rows[distinct] >= 0
+    start = np.zeros((len(distinct), 2), dtype=np.float32)
+    start[known] = before.positions[rows[distinct][known]]
+    same = bool((rows >= 0).all()) and len(np.unique(rows)) == len(before.ids)
+    near = _to_distinct(neighbours, distinct)
+    _place_new(start, known, near, neighbours.similarities[distinct])
+    moving = len(distinct) if len(distinct) <= FIT_LIMIT and not same else 0
+    if moving >= 4:
+        start = _settle(start, near, neighbours.similarities[distinct], seed, progress)
+    trust, trusted = _trustworthiness(vectors, start, seed)
+    positions = _beside_copies(start, distinct, neighbours.representative)
+    positions[rows >= 0] = before.positions[rows[rows >= 0]] if not moving else positions[rows >= 0]
+    new = int((rows < 0).sum())
+    method = f"the earlier map, {new:,} new samples placed on it" if new else "the earlier map"
+    return Map(embeddings.ids, positions, f"{method}, settled" if moving else method, trust, trusted)
+
+
+def _to_distinct(neighbours: Neighbours, distinct: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Neighbour lists (u, k) of distinct pictures as rows of `distinct`; -1 stays -1."""
+    row = np.full(len(neighbours.ids) + 1, -1, dtype=np.int64)
+    row[distinct] = np.arange(len(distinct))
+    return np.asarray(row[neighbours.indices[distinct]])
+
+
+def _place_new(points: Floats, known: NDArray[np.bool_], near: NDArray[np.int64], similar: Floats) -> None:
+    """Place new pictures at the weighted mean of their nearest placed ones, the best connected first."""
+    placed = known.copy()
+    if not placed.any():
+        points[:] = np.random.default_rng(0).normal(size=points.shape)
+        return
+    middle = points[placed].mean(axis=0)
+    while not placed.all():
+        usable = (near >= 0) & placed[near]
+        usable &= np.cumsum(usable, axis=1) <= PLACING_NEIGHBOURS
+        ready = np.flatnonzero(~placed & usable.any(axis=1))
+        if not len(ready):
+            points[~placed] = middle
+            return
+        weight = np.where(usable[ready], np.maximum(similar[ready], 1e-6) ** 8, 0.0)
+        weight /= weight.sum(axis=1, keepdims=True)
+        points[ready] = np.einsum("bk,bkx->bx", weight, points[near[ready]])
+        placed[ready] = True
+
+
+def _settle(start: Floats, near: NDArray[np.int64], similar: Floats, seed: int, progress: Progress) -> Floats:
+    """Let a started map settle, without early exaggeration."""
+    from openTSNE import TSNEEmbedding
+
+    graph = _affinities(near, similar)
+    method = "bh" if len(start) < 10_000 else "fft"
+    embedding = TSNEEmbedding(
+        start.astype(np.float64), graph, negative_gradient_method=method, random_state=seed, n_jobs=1
+    )
+    tell = _Tell(progress, CONTINUED_ITERATIONS)
+    rate = max(200.0, len(start) / 12)
+    embedding.optimize(
+        CONTINUED_ITERATIONS, learning_rate=rate, momentum=0.5, inplace=True, **tell.options(0)
+    )
+    return np.asarray(embedding, dtype=np.float32)
+
+
 def _perplexity(near: NDArray[np.int64]) -> float:
     return float(max(1.0, min(PERPLEXITY, near.shape[1] / 3)))
 
 
 def _fit(vectors: Floats, near: NDArray[np.int64], similar: Floats, seed: int, progress: Progress) -> Floats:
-    """Fit t-SNE on Euclidean distances between unit vectors, the squares being 2 - 2 cosine."""
-    from openTSNE import TSNEEmbedding, affinity, initialization
-    from openTSNE.nearest_neighbors import PrecomputedNeighbors
+    """Fit t-SNE from the first principal components."""
+    from openTSNE import TSNEEmbedding, initialization
 
     if len(vectors) < 4:
         return np.asarray(np.stack([np.arange(len(vectors)), np.zeros(len(vectors))], axis=1), np.float32)
-    distances = np.sqrt(np.maximum(2.0 - 2.0 * similar.astype(np.float64), 0.0))
-    graph = affinity.PerplexityBasedNN(
-        knn_index=PrecomputedNeighbors(near, distances), perplexity=_perplexity(near), n_jobs=1
-    )
+    graph = _affinities(near, similar)
     start = initialization.pca(vectors, random_state=seed)
     method = "bh" if len(vectors) < 10_000 else "fft"
     total = EARLY_ITERATIONS + ITERATIONS
@@ -81,6 +168,17 @@ def _fit(vectors: Floats, near: NDArray[np.int64], similar: Floats, seed: int, p
     embedding.optimize(EARLY_ITERATIONS, exaggeration=12, momentum=0.5, inplace=True, **tell.options(0))
     embedding.optimize(ITERATIONS, momentum=0.8, inplace=True, **tell.options(EARLY_ITERATIONS))
     return np.asarray(embedding, dtype=np.float32)
+
+
+def _affinities(near: NDArray[np.int64], similar: Floats) -> Any:
+    """Affinities from Euclidean distances between unit vectors, whose squares are 2 - 2 cosine."""
+    from openTSNE import affinity
+    from openTSNE.nearest_neighbors import PrecomputedNeighbors
+
+    distances = np.sqrt(np.maximum(2.0 - 2.0 * similar.astype(np.float64), 0.0))
+    return affinity.PerplexityBasedNN(
+        knn_index=PrecomputedNeighbors(near, distances), perplexity=_perplexity(near), n_jobs=1
+    )
 
 
 class _Tell:

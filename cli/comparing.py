@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from auditor.results import Audit
     from reports.comparison_view import ComparisonView
 
-DOCUMENT, PAGE = "comparison.json", "report.html"
+DOCUMENT, PAGE, LEDGER = "comparison.json", "report.html", "ledger.csv"
 
 
 def is_comparison(folder: Path) -> bool:
@@ -23,7 +23,7 @@ def is_comparison(folder: Path) -> bool:
 
 
 def _own_names(folder: Path) -> Container[str]:
-    return (DOCUMENT, PAGE)
+    return (DOCUMENT, PAGE, LEDGER)
 
 
 COMPARISON = Contents("a comparison", is_comparison, _own_names)
@@ -40,13 +40,21 @@ class Output:
         """Raise `OutputError` unless `out` is free, empty, or a comparison that may be replaced."""
         check_target(self.out, COMPARISON, self.overwrite)
 
-    def write(self, document: dict[str, Any], view: ComparisonView, audits: Sequence[Audit]) -> Path:
-        """Write comparison.json and report.html and return where the page is."""
+    def write(
+        self,
+        document: dict[str, Any],
+        view: ComparisonView,
+        audits: Sequence[Audit],
+        ledger: str | None = None,
+    ) -> Path:
+        """Write comparison.json, report.html and, where there is one, ledger.csv; return where the page is."""
         from reports.comparison_page import write_comparison_page
 
         with Workspace(self.out, COMPARISON, self.overwrite, [document["kind"]]) as workspace:
             text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
             (workspace.folder / DOCUMENT).write_text(text + "\n", "utf-8", "surrogatepass")
+            if ledger is not None:
+                (workspace.folder / LEDGER).write_text(ledger, "utf-8", "surrogatepass", newline="")
             write_comparison_page(view, audits, workspace.folder / PAGE)
             workspace.finish()
         return self.out / PAGE

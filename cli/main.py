@@ -9,7 +9,7 @@ import typer
 
 from auditor import __version__
 from auditor.errors import AuditError
-from cli import cache, check, clean, demo, domains, embed, export, layers, models, report, run
+from cli import cache, check, clean, compare, demo, domains, embed, export, layers, models, report, run
 from cli.output import prepare_streams, print_error
 from cli.settings_file import default_values
 
@@ -38,6 +38,7 @@ app.command("clean", epilog=clean.EXAMPLE)(clean.clean)
 app.command("embed", epilog=embed.EXAMPLE)(embed.embed)
 app.command("export", epilog=export.EXAMPLE)(export.export)
 app.command("check", epilog=check.EXAMPLE)(check.check)
+app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command("models", epilog=models.EXAMPLE)(models.models)
 app.command("layers", epilog=layers.EXAMPLE)(layers.layers)
 app.command("domains", epilog=domains.EXAMPLE)(domains.domains)

@@ -22,6 +22,7 @@ COMMANDS = [
     ["embed"],
     ["export"],
     ["check"],
+    ["compare"],
     ["models"],
     ["layers"],
     ["domains"],
@@ -29,7 +30,7 @@ COMMANDS = [
     ["cache", "info"],
     ["cache", "clear"],
 ]
-SEEDED = (["run"], ["models"], ["layers"], ["domains"], ["demo"])
+SEEDED = (["run"], ["compare"], ["models"], ["layers"], ["domains"], ["demo"])
 
 
 def plain(text: str) -> str:
