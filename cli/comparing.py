@@ -47,7 +47,7 @@ class Output:
         audits: Sequence[Audit],
         ledger: str | None = None,
     ) -> Path:
-        """Write comparison.json, report.html and, where there is one, ledger.csv; return where the page is."""
+        """Write comparison.json, report.html and a ledger.csv where there is one; return the page's path."""
         from reports.comparison_page import write_comparison_page
 
         with Workspace(self.out, COMPARISON, self.overwrite, [document["kind"]]) as workspace:

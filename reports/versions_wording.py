@@ -64,8 +64,8 @@ def _held_lines(held: Held, inner: Inner) -> Iterator[str]:
     )
     yield (
         f"Held out: {number(held.gain.samples)} pictures of {isolate(held.name)}{left}. Trained on the "
-        f"labels before and after, the 3 nearest neighbours get {knn[0]:.1%} and {knn[1]:.1%} of them right, a linear "
-        f"probe {probe[0]:.1%} and {probe[1]:.1%}."
+        f"labels before and after, the 3 nearest neighbours get {knn[0]:.1%} and {knn[1]:.1%} of them right, "
+        f"a linear probe {probe[0]:.1%} and {probe[1]:.1%}."
     )
     if math.isnan(held.surprise_p_value):
         yield "The held-out split was cleaned as well, so it cannot say how wrong the labels were before."

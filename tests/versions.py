@@ -1,4 +1,4 @@
-"""Two versions of a dataset as vectors and labels, laid on one frame, for tests and benchmarks of `compare`."""
+"""Two versions of a dataset as vectors and labels, laid on one frame: for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def mixture(seed: int, samples: int, classes: int, dimensions: int, apart: float
     centres = rng.normal(size=(classes, dimensions))
     centres *= apart / np.linalg.norm(centres, axis=1, keepdims=True)
     labels = rng.integers(classes, size=samples)
-    return as_case(np.maximum(centres[labels] + 0.8 * rng.normal(size=(samples, dimensions)), -0.5), labels, rng)
+    noise = 0.8 * rng.normal(size=(samples, dimensions))
+    return as_case(np.maximum(centres[labels] + noise, -0.5), labels, rng)
 
 
 def as_case(vectors: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> Case:

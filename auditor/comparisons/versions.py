@@ -243,8 +243,8 @@ def _notes(before: Audit, after: Audit, frame: Frame, inner: Inner) -> tuple[str
         )
     if frame.share < 1:
         lines.append(
-            f"The evidence was measured on a random {frame.share:.0%} of the pictures ({len(frame):,}), so that "
-            "it takes minutes."
+            f"The evidence was measured on a random {frame.share:.0%} of the pictures ({len(frame):,}), so "
+            "that it takes minutes."
         )
     if before.dataset.classes != after.dataset.classes:
         gone = sorted(set(before.dataset.classes) - set(after.dataset.classes))

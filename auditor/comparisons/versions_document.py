@@ -10,13 +10,14 @@ Names of classes and samples are always values, never keys.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 import pandas as pd
 
 from auditor import __version__
 from auditor.comparisons.evidence import Held, Inner
 from auditor.comparisons.gains import Gain
+from auditor.comparisons.ledger import LedgerEntry
 from auditor.comparisons.reviews import ReviewEvidence
 from auditor.comparisons.standing import ClassChange, Figures, PairChange, Two
 from auditor.comparisons.versions import Support, VersionComparison
@@ -69,9 +70,7 @@ def versions_document(comparison: VersionComparison) -> Json:
 
 def ledger_frame(comparison: VersionComparison) -> pd.DataFrame:
     """Return the ledger as a table; what one version lacks is empty."""
-    columns = [
-        "id_before", "id_after", "label_before", "label_after", "change", "finding", "kind_before", "kind_after"
-    ]  # fmt: skip
+    columns = [field.name for field in fields(LedgerEntry)]
     rows = [[getattr(entry, name) for name in columns] for entry in comparison.ledger.entries]
     return pd.DataFrame(rows, columns=columns)
 
