@@ -1,5 +1,6 @@
 # make demo     audit the sample pictures; prints where the page is
 # make test     run the tests; those in a browser need chromium: installed on Debian as root, else left out and said
+# make nightly  what takes too long for every change: hundreds of repetitions of the statistical tests
 # make lint     ruff and mypy
 # make clean    remove what the others made
 #
@@ -12,7 +13,7 @@ TORCH_INDEX ?=
 BIN = $(VENV)/bin
 HAVE_CHROMIUM = command -v chromium >/dev/null || command -v google-chrome >/dev/null
 
-.PHONY: demo test chromium lint clean
+.PHONY: demo test nightly chromium lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/auditor demo --out demo-audit --overwrite
@@ -22,8 +23,11 @@ test: $(VENV)/.installed-dev chromium
 	    $(BIN)/python -m pytest; \
 	else \
 	    echo "No chromium here: the browser tests are left out."; \
-	    $(BIN)/python -m pytest -m "not browser"; \
+	    $(BIN)/python -m pytest -m "not browser and not nightly"; \
 	fi
+
+nightly: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m nightly -s
 
 # The browser tests want Debian's chromium; it is installed where that is possible.
 chromium:

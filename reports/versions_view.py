@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor import __version__
 from auditor.comparisons.ledger import LedgerEntry
 from auditor.comparisons.standing import BETTER, WORSE, ClassChange, PairChange, Two
 from auditor.comparisons.versions import VersionComparison
@@ -154,7 +155,7 @@ def _figures(comparison: VersionComparison) -> FigureBlock:
         Figure(
             "Neighbours, same samples",
             *_shares(standing.common.knn_accuracy),
-            note=f"in both versions; 90 % interval of the change {low:+.1f} to {high:+.1f}",
+            note=f"in both versions; 90% interval of the change {low:+.1f} to {high:+.1f}",
         ),
         Figure("Linear probe, same samples", *_shares(standing.common.probe_accuracy)),
         Figure("Silhouette, same samples", *_plain(standing.common.silhouette)),
@@ -257,7 +258,7 @@ def _class_table(comparison: VersionComparison) -> TableBlock:
         (False, True, True, True, True, True, True, False, False),
         tuple(_class_row(change, code) for code, change in enumerate(comparison.standing.classes)),
         note=f"Shares over the samples that both versions have. Labels became: how much likelier the {where} "
-        "of the class make their label, with a 90 % interval. Better or worse is said where that is clear "
+        "of the class make their label, with a 90% interval. Better or worse is said where that is clear "
         "after adjusting for the number of classes.",
     )
 
@@ -406,7 +407,7 @@ def _how(comparison: VersionComparison) -> Iterator[str]:
 def _footer(comparison: VersionComparison, command: str) -> Iterator[tuple[str, str]]:
     before, after = comparison.before, comparison.after
     backbone = before.embeddings.backbone
-    yield "auditor", before.provenance.auditor_version
+    yield "auditor", __version__
     yield "Backbone", f"{backbone.name} {backbone.layer}".strip()
     yield "Weights", backbone.weights_sha256[:12] or "–"
     yield "Seed", str(comparison.options.seed)

@@ -34,7 +34,7 @@ def likelihood(gain: Gain) -> str:
     """Return a gain in log-probability as a change of the probability, with its 90 % interval."""
     low, high = (_change(value) for value in (gain.low, gain.high))
     word = "more" if gain.estimate >= 0 else "less"
-    return f"{abs(math.expm1(gain.estimate)):.1%} {word} likely (90 % interval {low} to {high})"
+    return f"{abs(math.expm1(gain.estimate)):.1%} {word} likely (90% interval {low} to {high})"
 
 
 def _change(value: float) -> str:
@@ -44,20 +44,21 @@ def _change(value: float) -> str:
 def lines(comparison: VersionComparison) -> Iterator[str]:
     """Yield what the verdict rests on, the independent evidence first."""
     if comparison.held:
-        yield from _held_lines(comparison.held, comparison.inner)
+        yield from _held_lines(comparison.held)
     if comparison.review:
         yield _review_line(comparison.review)
-    yield _inner_line(comparison.inner, comparison.held is not None)
+    yield from _inner_lines(comparison.inner)
     if comparison.support:
         yield _support_line(comparison.support)
-    if comparison.verdict in (CONSISTENT, NO_CHANGE) and not (comparison.held or comparison.review):
+    proven = comparison.held or comparison.review
+    if comparison.verdict in (CONSISTENT, NO_CHANGE) and comparison.inner.draws and not proven:
         yield (
             "The data that was cleaned cannot prove itself. Independent evidence could: a split that the "
             "clean-up left alone (--holdout test), or a blind review with controls (--controls FILE)."
         )
 
 
-def _held_lines(held: Held, inner: Inner) -> Iterator[str]:
+def _held_lines(held: Held) -> Iterator[str]:
     knn, probe = held.knn_accuracy, held.probe_accuracy
     left = (
         f"; {plural(held.touched, 'other was', 'others were')} changed and left aside" if held.touched else ""
@@ -72,26 +73,25 @@ def _held_lines(held: Held, inner: Inner) -> Iterator[str]:
     elif held.surprise_p_value <= ALPHA:
         yield (
             f"Before, the labels contradicted their pictures more often than the held-out ones do "
-            f"(p = {p_value(held.surprise_p_value)}): they were worse than right labels."
+            f"({p_value(held.surprise_p_value)}): they were worse than right labels."
         )
 
 
-def _inner_line(inner: Inner, held: bool) -> str:
+def _inner_lines(inner: Inner) -> Iterator[str]:
     if not inner.draws:
-        return "Nothing changed between the two versions."
-    told = (
-        f"On the data itself, labels that stayed the same became {likelihood(inner.gain)}. As many removals "
-        f"and relabellings by score alone, of labels without an error, win as much in {inner.p_value:.0%} of "
-        f"{inner.draws} draws"
+        yield "Nothing changed between the two versions."
+        return
+    yield (
+        f"On the cleaned data itself, labels that stayed the same became {likelihood(inner.gain)}. Tidying "
+        f"by score alone, of labels without an error, wins as much in {inner.p_value:.0%} of {inner.draws} "
+        "draws."
     )
     odd = inner.contradictions_p_value
-    more = (
-        f"; labels that contradict their pictures were {inner.contradictions_before:.1f} times as many "
-        f"before as mixed classes explain (p = {p_value(odd)})"
-        if odd <= ALPHA
-        else ""
-    )
-    return f"{told}{more}."
+    if odd <= ALPHA:
+        yield (
+            f"Labels that contradict their pictures were {inner.contradictions_before:.1f} times as many "
+            f"before as mixed classes explain ({p_value(odd)})."
+        )
 
 
 def _review_line(review: ReviewEvidence) -> str:
@@ -112,5 +112,5 @@ def _support_line(support: Support) -> str:
 
 
 def p_value(value: float) -> str:
-    """Return a p-value with two digits, never as 0."""
-    return "< 0.001" if value < 0.001 else f"{value:.2g}"
+    """Return "p = 0.012"; never 0."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
