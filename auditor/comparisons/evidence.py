@@ -212,7 +212,7 @@ def judge_evidence(held: Held | None, inner: Inner, review: str = "") -> str:
     if IMPROVED in (review, _held_verdict(held, inner)):
         return IMPROVED
     beaten = min(inner.p_value, inner.contradictions_p_value) <= ALPHA
-    if beaten and inner.gain.z > Z90 and inner.contradictions_after >= NATURAL:
+    if beaten and inner.gain.z > Z90:
         return CONSISTENT
     if held is None and inner.gain.z < -Z90 and not inner.gain.estimate >= inner.less_data:
         return WORSE

@@ -113,7 +113,6 @@ def _what_became(settled: Mapping[str, Answer], ledger: Ledger) -> tuple[int, in
             broken += changed
         elif answer.decision == "relabel":
             mended += entry.change == "removed" or (changed and entry.label_after == answer.to)
-            broken += entry.change == "relabelled" and entry.label_after != answer.to
     return mended, broken, unreviewed
 
 

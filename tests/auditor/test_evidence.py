@@ -1,4 +1,4 @@
-"""What a comparison of two versions may claim: the rates of every verdict on versions whose truth is known."""
+"""What a comparison of two versions may claim: rates of the verdicts on versions whose truth is known."""
 
 from __future__ import annotations
 
