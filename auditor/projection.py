@@ -140,7 +140,7 @@ def _settle(start: Floats, near: NDArray[np.int64], similar: Floats, seed: int, 
         start.astype(np.float64), graph, negative_gradient_method=method, random_state=seed, n_jobs=1
     )
     tell = _Tell(progress, CONTINUED_ITERATIONS)
-    rate = max(200.0, len(start) / 12)
+    rate = len(start) / 12
     embedding.optimize(
         CONTINUED_ITERATIONS, learning_rate=rate, momentum=0.5, inplace=True, **tell.options(0)
     )

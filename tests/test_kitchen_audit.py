@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from answers import decide, review
 
 import auditor
+from auditor.decisions import DecisionFile
 from auditor.findings import FindingInputs, find_findings
 from auditor.results import Audit
 
@@ -71,3 +73,34 @@ def test_shuffled_scores_fail(audit: Audit, truth: pd.DataFrame) -> None:
     )
     lines = failed(replace(audit, findings=find_findings(inputs)), truth)
     assert {line.split(":")[0] for line in lines} >= {what.split(":")[0] for what in BY_SCORE}
+
+
+def decisions(audit: Audit, truth: pd.DataFrame) -> DecisionFile:
+    """What somebody decides who knows everything that is wrong."""
+    kinds = {
+        "wrong_label": "mislabeled", "off_topic": "off_topic", "exact_copy": "duplicate",
+        "near_copy": "duplicate", "conflicting_copy": "conflicting_duplicate", "leak": "leak",
+        "unreadable": "unreadable",
+        "dark": "low_quality", "blurred": "low_quality", "empty": "low_quality",
+    }  # fmt: skip
+    rows = []
+    for row in truth[truth["problem"] != "avocado_with_knife"].itertuples():
+        wrong = row.problem == "wrong_label"
+        to = row.right_label if wrong else ""
+        rows.append(decide(audit, row.path, kinds[row.problem], "relabel" if wrong else "drop", to=to))
+    return review(audit, "truth", rows)
+
+
+def test_cleaning_by_the_truth_is_an_improvement(audit: Audit, truth: pd.DataFrame, tmp_path: Path) -> None:
+    version = auditor.plan_version(audit, (decisions(audit, truth),))
+    auditor.write_version(version, tmp_path / "kitchen-2")
+    settings = auditor.AuditSettings(backbone="bundled", device="cpu", offline=True)
+    after = auditor.run_audit(auditor.read_dataset(tmp_path / "kitchen-2" / "manifest.csv"), settings)
+    found = auditor.compare_versions(audit, after, auditor.CompareOptions(holdout="test"))
+    assert found.verdict == "improved"
+    counts = found.ledger.counts()
+    assert (counts["relabelled"], counts["removed"], counts["added"], counts["unresolved"]) == (27, 62, 0, 0)
+    assert found.standing.common.knn_accuracy[1] > found.standing.common.knn_accuracy[0]
+    back = auditor.compare_versions(after, audit, auditor.CompareOptions(holdout="test"))
+    assert back.verdict == "worse"
+    assert back.ledger.counts()["newly flagged"] == counts["fixed"]

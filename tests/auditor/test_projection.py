@@ -9,8 +9,8 @@ from stages import make_embeddings
 from auditor import projection
 from auditor.arrays import as_ids
 from auditor.neighbours import find_neighbours
-from auditor.projection import make_map
-from auditor.results import Map
+from auditor.projection import continue_map, make_map
+from auditor.results import Embeddings, Map, Neighbours
 
 
 def blobs(count: int = 240, classes: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -97,3 +97,49 @@ def test_progress_reaches_the_end() -> None:
     make_map(embeddings, near, progress=listen)
     assert told[-1] == (750, 750)
     assert told == sorted(told)
+
+
+def continued(vectors: np.ndarray, kept: np.ndarray, came: np.ndarray) -> tuple[Map, Map, np.ndarray]:
+    """The map of the rows `kept`, the one that goes on from it with the rows `came`, and who is who."""
+    ids = as_ids([f"{row:04d}" for row in range(len(vectors))])
+
+    def version(rows: np.ndarray) -> tuple[Embeddings, Neighbours]:
+        whole = make_embeddings(vectors)
+        some = Embeddings(ids[rows], whole.vectors[rows], whole.backbone)
+        return some, find_neighbours(some, ids[rows])
+
+    before = make_map(*version(kept))
+    place = {row: n for n, row in enumerate(kept.tolist())}
+    rows = np.array([place.get(row, -1) for row in came.tolist()], dtype=np.int64)
+    embeddings, near = version(came)
+    return before, continue_map(before, rows, embeddings, near), rows
+
+
+def test_a_continued_map_of_the_same_pictures_is_the_earlier_one() -> None:
+    vectors, _ = blobs(120)
+    every = np.arange(120)
+    before, after, _ = continued(vectors, every, every[::-1])
+    np.testing.assert_array_equal(after.positions, before.positions[::-1])
+
+
+@pytest.mark.parametrize("case", ["removed", "added", "both"])
+def test_unchanged_samples_stay_where_they_were(case: str) -> None:
+    vectors, codes = blobs(240)
+    every = np.arange(240)
+    kept = every if case == "removed" else every[24:]
+    came = every if case == "added" else every[:-24]
+    before, after, rows = continued(vectors, kept, came)
+    width = np.ptp(before.positions, axis=0).max()
+    stayed = rows >= 0
+    shift = np.linalg.norm(after.positions[stayed] - before.positions[rows[stayed]], axis=1) / width
+    assert np.median(shift) <= 0.03
+    assert shift.max() > 0, "it has settled"
+    assert own_class_share(after.positions, codes[came]) > 0.95
+
+
+def test_a_map_continues_without_any_common_picture() -> None:
+    vectors, codes = blobs(120)
+    _, after, rows = continued(vectors, np.arange(60), np.arange(60, 120))
+    assert (rows == -1).all()
+    assert np.isfinite(after.positions).all()
+    assert own_class_share(after.positions, codes[60:]) > 0.8
