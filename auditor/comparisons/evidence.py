@@ -23,7 +23,6 @@ from auditor.comparisons.gains import (
     Array,
     Gain,
     Judge,
-    chances,
     log_chances,
     summarise_gain,
     upper_tail,
@@ -38,6 +37,7 @@ from auditor.comparisons.model_null import (
     measure_circular,
     pair_gains,
     rank_p_value,
+    score_left_out,
 )
 
 IMPROVED = "improved"
@@ -179,7 +179,7 @@ def measure_inner(
         null_mean=float(null.gains.mean()),
         draws=len(null.gains),
         contradictions_before=found.contradictions,
-        contradictions_after=contradictions(judge.left_out(frame.after), frame.after, ~held),
+        contradictions_after=contradictions(score_left_out(judge, frame.after)[1], frame.after, ~held),
         contradictions_p_value=rank_p_value(found.contradictions, null.contradictions),
         less_data=float(np.quantile(draw_random(judge, clean, seed), 0.05)) if worse else float("nan"),
         by_class=_against(
@@ -257,7 +257,7 @@ def _surprise(judge: Judge, held: Bools) -> tuple[float, float]:
     touched = [(frame.touched & part).sum() / max((there & part).sum(), 1) for part in (own, ~held)]
     if touched[0] > touched[1] * MOST_TOUCHED:
         return 0.0, float("nan")
-    p = chances(judge.left_out(frame.before), frame.before)
+    p = score_left_out(judge, frame.before)[1]
     logs = np.log(np.maximum(p, LEAST_CHANCE))
     surprise = (p * logs).sum(axis=1) - logs[np.arange(len(p)), np.maximum(frame.before, 0)]
     sides = [np.flatnonzero(there & part) for part in (own, ~held)]

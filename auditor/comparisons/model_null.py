@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.arrays import Bools, Ints, Progress, no_progress
+from auditor.arrays import Bools, Floats, Ints, Progress, no_progress
 from auditor.comparisons.frame import Frame
-from auditor.comparisons.gains import Array, Judge, Scores, chances, fit_scale, log_softmax
+from auditor.comparisons.gains import Array, Judge, chances, fit_scale, log_softmax
 
 DRAWS = 99
 RARE = 0.02
@@ -81,21 +81,25 @@ class Null:
 
 
 def measure_circular(
-    judge: Judge, labels: tuple[Ints, Ints], among: Bools, pairs: Pairs, scores: Scores | None = None
+    judge: Judge,
+    labels: tuple[Ints, Ints],
+    among: Bools,
+    pairs: Pairs,
+    scored: tuple[Floats, Array] | None = None,
 ) -> Circular:
     """Measure what rows with an unchanged label gain, scored out of sample by the linear probe.
 
     The neighbours' vote is left out here: the neighbours of a sample profit from any tidying of each other.
-    `among` (u,) are the rows whose contradictions count; `scores` those of the earlier labels, where they are
-    known already.
+    `among` (u,) are the rows whose contradictions count; `scored` the linear scores and the probabilities
+    under the earlier labels, where they are known already.
     """
     before, after = labels
-    scores = judge.left_out(before) if scores is None else scores
+    linear, p = scored or score_left_out(judge, before)
     rest = np.flatnonzero((before >= 0) & (before == after))
     given = before[rest]
     logs = [
         log_softmax(fit_scale(s[rest], given) * s[rest].astype(np.float64))
-        for s in (scores[0], judge.linear_left_out(after))
+        for s in (linear, judge.linear_left_out(after))
     ]
     gains = np.zeros(len(before))
     own = np.arange(len(rest))
@@ -104,7 +108,13 @@ def measure_circular(
     for t, pair in enumerate(pairs):
         two = np.isin(given, pair)
         by_pair[rest[two], t] = pair_gains(logs[0][two], logs[1][two], given[two], pair)
-    return Circular(gains, by_pair, contradictions(scores, before, among))
+    return Circular(gains, by_pair, contradictions(p, before, among))
+
+
+def score_left_out(judge: Judge, codes: Ints) -> tuple[Floats, Array]:
+    """Linear scores and class probabilities (u, c) by probes that saw the labels `codes` of other groups."""
+    scores = judge.left_out(codes)
+    return scores[0], chances(scores, codes)
 
 
 def pair_gains(before: Array, after: Array, labels: Ints, pair: NDArray[np.int64]) -> Array:
@@ -117,10 +127,10 @@ def pair_gains(before: Array, after: Array, labels: Ints, pair: NDArray[np.int64
     return out
 
 
-def contradictions(scores: Scores, codes: Ints, among: Bools) -> float:
-    """Labels below `RARE` in the rows `among` (u,), divided by how many of them the probabilities expect."""
+def contradictions(p: Array, codes: Ints, among: Bools) -> float:
+    """Labels of the rows `among` (u,) that `p` gives less than `RARE`, divided by how many it expects."""
     rows = np.flatnonzero((codes >= 0) & among)
-    p = chances(scores, codes)[rows]
+    p = p[rows]
     observed = (p[np.arange(len(rows)), codes[rows]] < RARE).sum()
     expected = np.where(p < RARE, p, 0.0).sum()
     # One more is expected, so that where hardly any are none is not told as all of them.
@@ -145,14 +155,14 @@ def draw_null(
     """
     frame = judge.frame
     rng = np.random.default_rng(seed)
-    p = np.cumsum(chances(judge.left_out(frame.after), frame.after), axis=1)
+    p = np.cumsum(score_left_out(judge, frame.after)[1], axis=1)
     parts: list[tuple[float, Array, Array, float]] = []
     for number in range(draws):
         drawn = _draw_labels(p, frame.picture, rng)
         before = np.where(frame.before >= 0, drawn, -1).astype(np.int32)
-        scores = judge.left_out(before)
-        after = _cleaned(frame, (before, drawn), clean, chances(scores, before), rng)
-        found = measure_circular(judge, (before, after), clean.open, pairs, scores)
+        scored = score_left_out(judge, before)
+        after = _cleaned(frame, (before, drawn), clean, scored[1].copy(), rng)
+        found = measure_circular(judge, (before, after), clean.open, pairs, scored)
         rest = (before >= 0) & (before == after)
         parts.append((*_means(found, frame.weight, before, rest, (len(frame.classes), pairs)),))
         progress(STAGE, number + 1, draws)

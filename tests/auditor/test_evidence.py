@@ -18,7 +18,7 @@ from auditor.comparisons.evidence import (
     measure_inner,
 )
 from auditor.comparisons.gains import Judge, adjust, picture_codes, summarise_gain
-from auditor.comparisons.model_null import Clean, contradictions, draw_null, rank_p_value
+from auditor.comparisons.model_null import Clean, contradictions, draw_null, rank_p_value, score_left_out
 
 NO_PAIRS = np.zeros((0, 2), dtype=np.int64)
 CLAIMS = (IMPROVED, CONSISTENT)
@@ -164,7 +164,7 @@ def test_contradictions_tell_wrong_labels_from_mixed_classes() -> None:
         before, after = make_versions(kind, case, 4, everywhere=True)
         judge = Judge.of(frame_of(case, before, after))
         ratios[kind] = [
-            contradictions(judge.left_out(codes.astype(np.int32)), codes.astype(np.int32), everyone)
+            contradictions(score_left_out(judge, codes.astype(np.int32))[1], codes, everyone)
             for codes in (before, after)
         ]
     assert ratios["repair"][0] > 1.3 > 1.2 > ratios["repair"][1] > 0.6
