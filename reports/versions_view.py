@@ -32,6 +32,7 @@ from reports.comparison_view import (
     Tone,
     WordsBlock,
 )
+from reports.model_blocks import share
 from reports.versions_wording import TONES, headline, likelihood, lines
 from reports.wording import number, plural
 
@@ -155,7 +156,7 @@ def _figures(comparison: VersionComparison) -> FigureBlock:
         Figure(
             "Neighbours, same samples",
             *_shares(standing.common.knn_accuracy),
-            note=f"in both versions; 90% interval of the change {low:+.1f} to {high:+.1f}",
+            note=f"in both versions; 90 % interval of the change {low:+.1f} to {high:+.1f}",
         ),
         Figure("Linear probe, same samples", *_shares(standing.common.probe_accuracy)),
         Figure("Silhouette, same samples", *_plain(standing.common.silhouette)),
@@ -189,7 +190,7 @@ def _signed(value: float, digits: int) -> str:
 
 
 def _percent(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.1%}"
+    return "–" if math.isnan(value) else share(value)
 
 
 def _digits(value: float) -> str:
@@ -258,7 +259,7 @@ def _class_table(comparison: VersionComparison) -> TableBlock:
         (False, True, True, True, True, True, True, False, False),
         tuple(_class_row(change, code) for code, change in enumerate(comparison.standing.classes)),
         note=f"Shares over the samples that both versions have. Labels became: how much likelier the {where} "
-        "of the class make their label, with a 90% interval. Better or worse is said where that is clear "
+        "of the class make their label, with a 90 % interval. Better or worse is said where that is clear "
         "after adjusting for the number of classes.",
     )
 

@@ -10,6 +10,7 @@ from auditor.comparisons.gains import Gain
 from auditor.comparisons.reviews import LEAST_CONTROLS, ReviewEvidence
 from auditor.comparisons.versions import Support, VersionComparison
 from reports.comparison_view import Tone
+from reports.model_blocks import share
 from reports.wording import isolate, number, plural
 
 HEADLINES = {
@@ -34,11 +35,11 @@ def likelihood(gain: Gain) -> str:
     """Return a gain in log-probability as a change of the probability, with its 90 % interval."""
     low, high = (_change(value) for value in (gain.low, gain.high))
     word = "more" if gain.estimate >= 0 else "less"
-    return f"{abs(math.expm1(gain.estimate)):.1%} {word} likely (90% interval {low} to {high})"
+    return f"{share(abs(math.expm1(gain.estimate)))} {word} likely (90 % interval {low} to {high})"
 
 
 def _change(value: float) -> str:
-    return f"{math.expm1(value):+.1%}".replace("-", "−")
+    return f"{100 * math.expm1(value):+.1f} %".replace("-", "−")
 
 
 def lines(comparison: VersionComparison) -> Iterator[str]:
@@ -65,8 +66,8 @@ def _held_lines(held: Held) -> Iterator[str]:
     )
     yield (
         f"Held out: {number(held.gain.samples)} pictures of {isolate(held.name)}{left}. Trained on the "
-        f"labels before and after, the 3 nearest neighbours get {knn[0]:.1%} and {knn[1]:.1%} of them right, "
-        f"a linear probe {probe[0]:.1%} and {probe[1]:.1%}."
+        f"labels before and after, the 3 nearest neighbours get {share(knn[0])} and {share(knn[1])} of them right, "
+        f"a linear probe {share(probe[0])} and {share(probe[1])}."
     )
     if math.isnan(held.surprise_p_value):
         yield "The held-out split was cleaned as well, so it cannot say how wrong the labels were before."
@@ -83,7 +84,7 @@ def _inner_lines(inner: Inner) -> Iterator[str]:
         return
     yield (
         f"On the cleaned data itself, labels that stayed the same became {likelihood(inner.gain)}. Tidying "
-        f"by score alone, of labels without an error, wins as much in {inner.p_value:.0%} of {inner.draws} "
+        f"by score alone, of labels without an error, wins as much in {100 * inner.p_value:.0f} % of {inner.draws} "
         "draws."
     )
     odd = inner.contradictions_p_value

@@ -61,7 +61,7 @@ def test_the_headline_gives_change_and_interval(comparison: VersionComparison) -
     assert comparison.verdict == "improved"
     assert view.tone == "better"
     assert likelihood(comparison.gain) in view.headline
-    assert "90% interval" in view.headline
+    assert "90 % interval" in view.headline
 
 
 def test_worse_is_told_as_plainly(comparison: VersionComparison) -> None:
