@@ -33,7 +33,7 @@ from reports.comparison_view import (
     WordsBlock,
 )
 from reports.model_blocks import share
-from reports.versions_wording import TONES, headline, likelihood, lines
+from reports.versions_wording import TONES, headline, lines, short_likelihood
 from reports.wording import number, plural
 
 SHOWN_PICTURES = 24
@@ -259,7 +259,7 @@ def _class_table(comparison: VersionComparison) -> TableBlock:
         (False, True, True, True, True, True, True, False, False),
         tuple(_class_row(change, code) for code, change in enumerate(comparison.standing.classes)),
         note=f"Shares over the samples that both versions have. Labels became: how much likelier the {where} "
-        "of the class make their label, with a 90 % interval. Better or worse is said where that is clear "
+        "of the class make their label, with its 90 % interval. Better or worse is said where that is clear "
         "after adjusting for the number of classes.",
     )
 
@@ -278,7 +278,7 @@ def _class_row(change: ClassChange, code: int) -> Row:
                 _signed(common.silhouette[1] - common.silhouette[0], 3),
                 common.silhouette[1] - common.silhouette[0],
             ),
-            Cell(likelihood(change.gain) if change.gain.samples else "–", change.gain.estimate),
+            Cell(short_likelihood(change.gain) if change.gain.samples else "–", change.gain.estimate),
             _word(change.word, change.gain.z),
         ),
         classes=(code,),

@@ -38,6 +38,11 @@ def likelihood(gain: Gain) -> str:
     return f"{share(abs(math.expm1(gain.estimate)))} {word} likely (90 % interval {low} to {high})"
 
 
+def short_likelihood(gain: Gain) -> str:
+    """Return the same for a table's cell: "+5.0 % (+1.9 % to +8.2 %)"."""
+    return f"{_change(gain.estimate)} ({_change(gain.low)} to {_change(gain.high)})"
+
+
 def _change(value: float) -> str:
     return f"{100 * math.expm1(value):+.1f} %".replace("-", "−")
 
@@ -66,8 +71,8 @@ def _held_lines(held: Held) -> Iterator[str]:
     )
     yield (
         f"Held out: {number(held.gain.samples)} pictures of {isolate(held.name)}{left}. Trained on the "
-        f"labels before and after, the 3 nearest neighbours get {share(knn[0])} and {share(knn[1])} of them right, "
-        f"a linear probe {share(probe[0])} and {share(probe[1])}."
+        f"labels before and after, the 3 nearest neighbours get {share(knn[0])} and {share(knn[1])} of them "
+        f"right, a linear probe {share(probe[0])} and {share(probe[1])}."
     )
     if math.isnan(held.surprise_p_value):
         yield "The held-out split was cleaned as well, so it cannot say how wrong the labels were before."
@@ -84,8 +89,8 @@ def _inner_lines(inner: Inner) -> Iterator[str]:
         return
     yield (
         f"On the cleaned data itself, labels that stayed the same became {likelihood(inner.gain)}. Tidying "
-        f"by score alone, of labels without an error, wins as much in {100 * inner.p_value:.0f} % of {inner.draws} "
-        "draws."
+        f"by score alone, of labels without an error, wins as much in {100 * inner.p_value:.0f} % of "
+        f"{inner.draws} draws."
     )
     odd = inner.contradictions_p_value
     if odd <= ALPHA:
