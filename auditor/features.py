@@ -66,7 +66,9 @@ def from_features(
         preprocessing="centred, a constant coordinate added, since their lengths differ" if uneven else "",
         precision=str(vectors.dtype),
     )
-    return vector_facts(dataset.ids, unit), Embeddings(dataset.ids, unit, backbone)
+    # A lifted row depends on all others: only what was given knows a sample again in another version.
+    known = vectors[rows].astype(np.float32) if uneven else unit
+    return vector_facts(dataset.ids, known), Embeddings(dataset.ids, unit, backbone)
 
 
 def _lift(block: Array, centre: Array, lengths: Array) -> Array:

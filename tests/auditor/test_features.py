@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,16 @@ def test_lengths_that_tell_classes_apart_are_kept(dataset: Dataset) -> None:
     similar = found.vectors @ found.vectors.T
     np.fill_diagonal(similar, -1)
     assert similar.argmax(axis=1)[[0, 1, 2, 5]].tolist() == [5, 2, 1, 0]
+
+
+def test_a_row_keeps_its_digest_in_a_smaller_version(dataset: Dataset) -> None:
+    points = np.array([[0.1, 0.0], [8.0, 0.0], [8.1, 0.1], [-8.0, 0.0], [0.0, 8.0], [0.1, -0.1]])
+    whole, _ = from_features(dataset, points)
+    rows = [0, 1, 2, 5]
+    table = dataset.table.iloc[rows].reset_index(drop=True)
+    smaller = replace(dataset, table=table, classes=tuple(sorted(set(table["label"]))))
+    part, _ = from_features(smaller, points[rows])
+    assert part.digest.tolist() == whole.digest[rows].tolist()
 
 
 def test_lengths_that_hardly_differ_leave_the_directions_alone(dataset: Dataset) -> None:
