@@ -172,7 +172,8 @@ def _parse_list(text: str) -> list[Condition]:
 def _parse(match: re.Match[str], said: str) -> Condition:
     name = re.sub(r"[ -]", "_", match["name"].strip().lower())
     if name not in FIGURES:
-        raise UsageError(f"{match['name'].strip()!r} in {said!r} is no figure of an audit: {_known_names()}.")
+        digits = ": write numbers without a comma" if name.isdigit() else f": {_known_names()}"
+        raise UsageError(f"{match['name'].strip()!r} in {said!r} is no figure of an audit{digits}.")
     class_name = _class_name(match)
     if class_name is not None and not FIGURES[name].by_class:
         able = ", ".join(n for n, figure in FIGURES.items() if figure.by_class)
@@ -216,7 +217,9 @@ def _check_limit(condition: Condition, percent: bool, said: str) -> None:
         raise UsageError(f"{said!r}: {name} is {figure.unit} and takes no percentage, only a number.")
     if figure.unit in (COUNT, SAMPLES) and not condition.share and limit.denominator != 1:
         other = (
-            f"; for a share of the samples write {_decimal(limit * 100)}%" if figure.unit == SAMPLES else ""
+            f"; for a share of the samples write {_decimal(limit * 100)}%"
+            if figure.unit == SAMPLES and 0 < limit < 1
+            else ""
         )
         raise UsageError(f"{said!r}: {name} is {figure.unit} and takes a whole number{other}.")
     if condition.relative:

@@ -28,6 +28,7 @@ from auditor.results import KINDS
 from auditor.storage import read_document
 from auditor.tables import read_table
 
+_NEEDED = ("dataset", "backbone", "thresholds", "counts", "separation", "classes", "class_pairs", "map")
 _NEED_PICTURES = ("unreadable", "low_quality")
 _NEED_JUDGED = ("mislabeled", "ambiguous", "off_topic")
 """Kinds that no sample of a class too small to be judged can have."""
@@ -72,7 +73,12 @@ class AuditFigures:
         DataError
             If `folder` is no audit of this schema.
         """
-        return cls(Path(folder), read_document(folder))
+        document = read_document(folder)
+        with _say_damaged(folder):
+            for part in _NEEDED:
+                document[part]
+            document["dataset"]["classes"]
+        return cls(Path(folder), document)
 
     def measure(self, condition: Condition) -> Measure | None:
         """Return what a condition asks for, None where the audit has no such figure.

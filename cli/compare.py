@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: auditor compare photos-audit photos-2-audit --holdout test --out compared"
 EVIDENCE = "Evidence"
+UNMARKED = dict.fromkeys(range(0x2066, 0x206A))
+"""Direction marks that the page puts around names; a terminal shows names without."""
 
 Before = Annotated[Path, typer.Argument(metavar="BEFORE", help="The audit of the earlier version.")]
 After = Annotated[
@@ -116,7 +118,12 @@ def compare(
     if as_json:
         say(json.dumps({**document, "page": str(page)}, ensure_ascii=False, allow_nan=False, indent=1))
     elif not quiet:
-        say("\n".join(plain(line) for line in _lines(document, headline(comparison), view.lines, page)))
+        say(
+            "\n".join(
+                plain(line.translate(UNMARKED))
+                for line in _lines(document, headline(comparison), view.lines, page)
+            )
+        )
 
 
 def _options(

@@ -141,15 +141,18 @@ def _figures(comparison: VersionComparison) -> FigureBlock:
     standing, held = comparison.standing, comparison.held
     rows = []
     if held:
-        tone = TONES[comparison.verdict]
         rows += [
             Figure(
                 "3 nearest, held out",
                 *_shares(held.knn_accuracy),
-                tone=tone,
+                tone=_tone(comparison, held.knn_accuracy),
                 note="not touched by the clean-up",
             ),
-            Figure("Linear probe, held out", *_shares(held.probe_accuracy), tone=tone),
+            Figure(
+                "Linear probe, held out",
+                *_shares(held.probe_accuracy),
+                tone=_tone(comparison, held.probe_accuracy),
+            ),
         ]
     low, high = (100 * v for v in (standing.knn_change.low, standing.knn_change.high))
     rows += [
@@ -172,6 +175,13 @@ def _figures(comparison: VersionComparison) -> FigureBlock:
         "Figures on the cleaned data rise also when only doubtful samples were taken away: the verdict does "
         "not rest on them.",
     )
+
+
+def _tone(comparison: VersionComparison, values: Two) -> Tone:
+    """Colour a held-out change only where it goes the way of the verdict."""
+    verdict = TONES[comparison.verdict]
+    goes = "better" if values[1] > values[0] else "worse" if values[1] < values[0] else "even"
+    return verdict if verdict == goes else "plain"
 
 
 def _shares(values: Two) -> tuple[tuple[str, str], str]:

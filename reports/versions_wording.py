@@ -5,8 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from auditor.comparisons.evidence import ALPHA, CONSISTENT, IMPROVED, NO_CHANGE, WORSE, Held, Inner
-from auditor.comparisons.gains import Gain
+from auditor.comparisons.evidence import (
+    ALPHA,
+    CONSISTENT,
+    IMPROVED,
+    NO_CHANGE,
+    WORSE,
+    Held,
+    Inner,
+    is_natural,
+    too_many,
+    were_wrong,
+)
+from auditor.comparisons.gains import Z90, Gain
 from auditor.comparisons.reviews import LEAST_CONTROLS, ReviewEvidence
 from auditor.comparisons.versions import Support, VersionComparison
 from reports.comparison_view import Tone
@@ -19,16 +30,36 @@ HEADLINES = {
     NO_CHANGE: "No change that can be told from chance",
     WORSE: "Worse",
 }
+NOT_PROVEN = "Not shown to be better labels"
 TONES: dict[str, Tone] = {IMPROVED: "better", CONSISTENT: "better", NO_CHANGE: "even", WORSE: "worse"}
 
 
 def headline(comparison: VersionComparison) -> str:
     """Return the verdict with the change that it rests on and its interval."""
-    verdict = HEADLINES[comparison.verdict]
     if comparison.verdict == NO_CHANGE and not comparison.inner.draws:
-        return f"{verdict}: both versions have the same samples and labels."
-    where = "labels of held-out pictures are" if comparison.held else "labels that stayed the same are"
-    return f"{verdict}: {where} {likelihood(comparison.gain)} to probes that never saw them."
+        return f"{HEADLINES[NO_CHANGE]}: {_nothing_to_judge(comparison)}."
+    held = comparison.held
+    where = "labels of held-out pictures are" if held else "labels that stayed the same are"
+    told = f"{where} {likelihood(comparison.gain)} to probes that never saw them"
+    if comparison.verdict == NO_CHANGE and comparison.gain.low > 0:
+        return f"{NOT_PROVEN}: {told}, which removing or relabelling by score alone can do too."
+    if by_review(comparison):
+        return f"{HEADLINES[comparison.verdict]} by a blind review: {_review_told(comparison.review)}."
+    return f"{HEADLINES[comparison.verdict]}: {told}."
+
+
+def by_review(comparison: VersionComparison) -> bool:
+    """Tell whether the verdict rests on the review rather than on held-out pictures."""
+    review, held = comparison.review, comparison.held
+    told_by_held = held is not None and abs(held.gain.z) > Z90
+    return review is not None and review.verdict == comparison.verdict and not told_by_held
+
+
+def _nothing_to_judge(comparison: VersionComparison) -> str:
+    counts = comparison.ledger.counts()
+    if counts["relabelled"] or counts["removed"]:
+        return "what changed leaves no picture whose label both versions can be asked about"
+    return "no sample of the earlier version was removed or relabelled"
 
 
 def likelihood(gain: Gain) -> str:
@@ -51,6 +82,7 @@ def lines(comparison: VersionComparison) -> Iterator[str]:
     """Yield what the verdict rests on, the independent evidence first."""
     if comparison.held:
         yield from _held_lines(comparison.held)
+        yield from _why_not(comparison.held, comparison.inner)
     if comparison.review:
         yield _review_line(comparison.review)
     yield from _inner_lines(comparison.inner)
@@ -87,28 +119,51 @@ def _inner_lines(inner: Inner) -> Iterator[str]:
     if not inner.draws:
         yield "Nothing changed between the two versions."
         return
+    if not inner.gain.samples:
+        yield "No label stayed the same, so the data itself cannot be judged."
+        return
     yield (
         f"On the cleaned data itself, labels that stayed the same became {likelihood(inner.gain)}. Tidying "
         f"by score alone, of labels without an error, wins as much in {100 * inner.p_value:.0f} % of "
         f"{inner.draws} draws."
     )
-    odd = inner.contradictions_p_value
-    if odd <= ALPHA:
+    if too_many(inner):
         yield (
-            f"Labels that contradict their pictures were {inner.contradictions_before:.1f} times as many "
-            f"before as mixed classes explain ({p_value(odd)})."
+            f"Labels that contradict their pictures were {inner.contradictions_before.ratio:.1f} "
+            f"times as many before as mixed classes explain ({p_value(inner.contradictions_p_value)})."
         )
 
 
+def _why_not(held: Held, inner: Inner) -> Iterator[str]:
+    """Yield why a gain on held-out pictures is not called an improvement."""
+    if held.gain.z <= Z90 or not inner.draws:
+        return
+    if not is_natural(inner):
+        after = inner.contradictions_after
+        yield (
+            f"It does not show better labels: after the clean-up {number(after.observed)} labels contradict "
+            f"their pictures, where mixed classes have about {after.expected:.0f}; doubtful labels were "
+            "taken away, right or wrong."
+        )
+    elif not were_wrong(held, inner):
+        yield "It does not show better labels: nothing says that labels before were worse than right ones."
+
+
 def _review_line(review: ReviewEvidence) -> str:
-    told = (
-        f"Blind review: {review.flagged_wrong} of {review.flagged} flagged labels and "
-        f"{review.controls_wrong} of {review.controls} random ones were found wrong (p = "
-        f"{p_value(review.p_value)}); {review.mended} were mended, {review.broken} right ones broken"
-    )
-    unseen = f", {review.unreviewed} changed without review" if review.unreviewed else ""
     few = f"; {LEAST_CONTROLS} controls are needed to say more" if review.controls < LEAST_CONTROLS else ""
-    return f"{told}{unseen}{few}."
+    return f"Blind review: {_review_told(review)}{few}."
+
+
+def _review_told(review: ReviewEvidence | None) -> str:
+    if review is None:
+        return ""
+    unseen = f", {review.unreviewed} changed without review" if review.unreviewed else ""
+    return (
+        f"{review.flagged_wrong} of {review.flagged} flagged labels and {review.controls_wrong} of "
+        f"{review.controls} random ones were found wrong ({p_value(review.p_value)}); "
+        f"{plural(review.mended, 'was', 'were')} mended, "
+        f"{plural(review.broken, 'right one was', 'right ones were')} broken{unseen}"
+    )
 
 
 def _support_line(support: Support) -> str:

@@ -30,8 +30,9 @@ from auditor.comparisons.gains import (
 from auditor.comparisons.matching import Rows
 from auditor.comparisons.model_null import (
     Clean,
+    Contradictions,
     Pairs,
-    contradictions,
+    count_contradictions,
     draw_null,
     draw_random,
     measure_circular,
@@ -49,10 +50,12 @@ VERDICTS: tuple[str, ...] = (IMPROVED, CONSISTENT, NO_CHANGE, WORSE)
 LEAST_GROUPS = 30
 """Independent held-out groups below which a split says nothing."""
 ALPHA = 0.05
-NATURAL = 0.6
-"""Contradictions after the clean-up, as a share of those expected, from which on its doubtful labels are
-still there. Real overlapping classes keep 0.7 to 1.0; a machine that removes or relabels the 5 %
-lowest-scored leaves 0.0 to 0.4."""
+NATURAL, FEW = 0.5, 5.0
+"""Contradictions after the clean-up, as a share of those expected, from which on the doubtful labels of mixed
+classes are still there; with fewer than `FEW` expected nothing can be said. Real overlapping classes keep 0.6
+to 1.0; removing or relabelling the 5 % lowest-scored leaves 0.0 to 0.4."""
+MANY, FALLEN = 1.1, 0.8
+"""Contradictions before from which on they are more than mixed classes explain; what part may be left."""
 MOST_TOUCHED = 0.2
 """Changed share of the held-out split, relative to the rest's, up to which it counts as untouched."""
 LEAST_CHANCE = 1e-4
@@ -68,7 +71,8 @@ class Held:
     Attributes
     ----------
     name : the split.
-    gain : mean of the gains of a linear probe and of the neighbours' vote, both of the memorising kind.
+    gain : mean of the gains of a linear probe and of the neighbours' vote, both of the memorising kind; every
+        class counts alike.
     touched : held-out samples that the clean-up removed or relabelled: left aside.
     knn_accuracy, probe_accuracy : (before, after) shares of right answers on the held-out pictures.
     surprise : how much more the earlier labels of the training pictures surprise a probe than the held-out
@@ -96,8 +100,8 @@ class Inner:
     ----------
     gain : of the samples with one label in both versions, by the linear probe, out of sample.
     p_value : rank of that gain among the null's draws.
-    contradictions_before, contradictions_after : see `model_null.contradictions`.
-    contradictions_p_value : rank of the former among the null's draws.
+    contradictions_before, contradictions_after : see `model_null.Contradictions`.
+    contradictions_p_value : rank of the former's ratio among the null's draws.
     less_data : 5 % quantile of the gain after as many random removals; not-a-number where not needed.
     by_class, by_pair : gains with p-values from the null's mean and spread.
     """
@@ -106,8 +110,8 @@ class Inner:
     p_value: float
     null_mean: float
     draws: int
-    contradictions_before: float
-    contradictions_after: float
+    contradictions_before: Contradictions
+    contradictions_after: Contradictions
     contradictions_p_value: float
     less_data: float
     by_class: tuple[Gain, ...]
@@ -141,7 +145,7 @@ def measure_held(judge: Judge, held: Bools, name: str, pairs: Pairs) -> Held | N
     surprise, p_value = _surprise(judge, held)
     return Held(
         name=name,
-        gain=summarise_gain(gains, frame.group[rows], frame.weight[rows]),
+        gain=summarise_gain(gains, frame.group[rows], _balanced(labels, frame.weight[rows])),
         touched=int((held & frame.touched).sum()),
         knn_accuracy=(right[0][1], right[1][1]),
         probe_accuracy=(right[0][0], right[1][0]),
@@ -169,7 +173,7 @@ def measure_inner(
     found = measure_circular(judge, (frame.before, frame.after), ~held, pairs)
     rest = frame.rest
     gain = _gain_of(judge, np.flatnonzero(rest), found.gains[rest])
-    if not (frame.before != frame.after).any():
+    if not (frame.before != frame.after).any() or not rest.any():
         return _unchanged(gain, found.contradictions, len(frame.classes), len(pairs))
     null = draw_null(judge, clean, pairs, seed, progress=progress)
     worse = gain.z < -Z90 and clean.removed.any()
@@ -179,8 +183,8 @@ def measure_inner(
         null_mean=float(null.gains.mean()),
         draws=len(null.gains),
         contradictions_before=found.contradictions,
-        contradictions_after=contradictions(score_left_out(judge, frame.after)[1], frame.after, ~held),
-        contradictions_p_value=rank_p_value(found.contradictions, null.contradictions),
+        contradictions_after=count_contradictions(score_left_out(judge, frame.after)[1], frame.after, ~held),
+        contradictions_p_value=rank_p_value(found.contradictions.ratio, null.contradictions),
         less_data=float(np.quantile(draw_random(judge, clean, seed), 0.05)) if worse else float("nan"),
         by_class=_against(
             [
@@ -211,8 +215,7 @@ def judge_evidence(held: Held | None, inner: Inner, review: str = "") -> str:
         return WORSE
     if IMPROVED in (review, _held_verdict(held, inner)):
         return IMPROVED
-    beaten = min(inner.p_value, inner.contradictions_p_value) <= ALPHA
-    if beaten and inner.gain.z > Z90:
+    if inner.gain.z > Z90 and (inner.p_value <= ALPHA or too_many(inner)):
         return CONSISTENT
     if held is None and inner.gain.z < -Z90 and not inner.gain.estimate >= inner.less_data:
         return WORSE
@@ -223,20 +226,42 @@ def _held_verdict(held: Held | None, inner: Inner) -> str:
     """Tell what held-out pictures alone say.
 
     A gain there is needed but not enough: removing or relabelling whatever a model doubts makes the next
-    model smoother and can help it on held-out pictures although every label was right. So the labels must
-    also have been worse than right ones: more surprising than the held-out labels, or than the model null,
-    or, after the clean-up, still with the contradictions that mixed classes have.
+    model smoother and can help it on held-out pictures although every label was right. So the labels before
+    must have been worse than right ones, and those of mixed classes must still be there.
     """
     if held is None:
         return ""
     if held.gain.z < -Z90:
         return WORSE
-    were_wrong = (
-        held.surprise_p_value <= ALPHA
-        or inner.contradictions_p_value <= ALPHA
-        or inner.contradictions_after >= NATURAL
-    )
-    return IMPROVED if held.gain.z > Z90 and were_wrong else ""
+    proven = held.gain.z > Z90 and is_natural(inner) and were_wrong(held, inner)
+    return IMPROVED if proven else ""
+
+
+def were_wrong(held: Held, inner: Inner) -> bool:
+    """Tell whether the labels before were worse than right ones.
+
+    They surprise a probe more than the held-out labels do; or they contradict their pictures more often than
+    labels that the model draws itself; or more often than mixed classes explain, and much less often after.
+    """
+    before, after = inner.contradictions_before.ratio, inner.contradictions_after.ratio
+    fell = before >= MANY and after <= FALLEN * before
+    return held.surprise_p_value <= ALPHA or too_many(inner) or fell
+
+
+def too_many(inner: Inner) -> bool:
+    """Tell whether labels before contradicted their pictures more often than mixed classes explain."""
+    return inner.contradictions_before.ratio > 1 and inner.contradictions_p_value <= ALPHA
+
+
+def is_natural(inner: Inner) -> bool:
+    """Tell whether the doubtful labels that mixed classes have are still there after the clean-up."""
+    after = inner.contradictions_after
+    return after.expected < FEW or after.ratio >= NATURAL
+
+
+def _balanced(labels: Ints, weights: Array) -> Array:
+    """Weights (r,) with which every class counts alike, whatever the held-out split has most of."""
+    return np.asarray(weights / np.bincount(labels, weights)[labels])
 
 
 def _doubted(logs: Array, rows: Rows, labels: Ints) -> Array:
@@ -293,7 +318,7 @@ def _against(gains: list[Gain], null: Array) -> tuple[Gain, ...]:
     return tuple(out)
 
 
-def _unchanged(gain: Gain, ratio: float, classes: int, pairs: int) -> Inner:
+def _unchanged(gain: Gain, found: Contradictions, classes: int, pairs: int) -> Inner:
     """Return what two equal versions say: nothing."""
     none = Gain(0.0, 0.0, 0.0, 0.0, 1.0, 0, 0)
     return Inner(
@@ -301,8 +326,8 @@ def _unchanged(gain: Gain, ratio: float, classes: int, pairs: int) -> Inner:
         p_value=1.0,
         null_mean=0.0,
         draws=0,
-        contradictions_before=ratio,
-        contradictions_after=ratio,
+        contradictions_before=found,
+        contradictions_after=found,
         contradictions_p_value=1.0,
         less_data=float("nan"),
         by_class=(none,) * classes,

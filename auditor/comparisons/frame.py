@@ -4,6 +4,9 @@
                               >  Frame: u rows, each with its label before and after, -1 = not there
     audit after (m_a rows)   /
 
+Only samples of the earlier version are here, and only of classes that both versions have: new pictures,
+or two classes merged into one, make a task easier or harder and say nothing about the labels.
+
     vectors (u, d)      unit vectors; `whiten` turns them into axes that know no label
     voters (u, k)       nearest pictures of other groups, by `picture`
     picture (u,)        copies of one picture are one; they share a vote, a weight of 1 and one drawn label
@@ -14,7 +17,7 @@ Rows that are in both versions have one vector: that of the earlier audit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +91,7 @@ def make_frame(before: Audit, after: Audit, matching: Matching, seed: int = 0) -
     picture = _joined(_components(before, rows_b, copies=True), _components(after, rows_a, copies=True))
     group = _joined(_components(before, rows_b), _components(after, rows_a), picture.astype(np.int64))
     code_b, code_a = _codes(before, rows_b, classes), _codes(after, rows_a, classes)
+    asked = _comparable(code_b, code_a)
     vectors = _pick(before.embeddings.vectors, after.embeddings.vectors, rows_b, rows_a)
     ids_b, ids_a = _names(before.embeddings.ids, rows_b), _names(after.embeddings.ids, rows_a)
     # Named by the file that is certain to exist; a copy of the other version may carry the same name.
@@ -106,7 +110,7 @@ def make_frame(before: Audit, after: Audit, matching: Matching, seed: int = 0) -
         fold=assign_folds(names, group, np.where(code_b >= 0, code_b, code_a), seed, FOLDS),
         split=_splits(before, after, ids_b, ids_a),
     )
-    return _part(frame, seed)
+    return _part(_subset(frame, np.flatnonzero(asked)), seed)
 
 
 def whiten(frame: Frame) -> Floats:
@@ -150,6 +154,18 @@ def _check_vectors(before: Audit, after: Audit, rows_b: Rows, rows_a: Rows) -> N
             f"The two audits have different vectors for {int((cosine < SAME_VECTOR).sum())} of "
             f"{int(both.sum())} pictures that both contain: run the later one with --like."
         )
+
+
+def _comparable(before: Ints, after: Ints) -> Bools:
+    """Rows (u,) of the earlier version whose classes, before and after, are in both versions."""
+    shared = np.intersect1d(before[before >= 0], after[after >= 0])
+    kept = np.isin(before, shared) & ((after < 0) | np.isin(after, shared))
+    if not kept.any():
+        raise DataError(
+            "The two versions have no class in common, so nothing can be compared: give the classes the "
+            "names that they had before."
+        )
+    return np.asarray(kept)
 
 
 def _components(audit: Audit, rows: Rows, copies: bool = False) -> Rows:
@@ -263,22 +279,26 @@ def _part(frame: Frame, seed: int) -> Frame:
     sizes = np.cumsum(np.bincount(frame.group)[order])
     kept_groups = order[: np.searchsorted(sizes, len(frame) * MOST_CELLS / cells) + 1]
     kept = np.flatnonzero(np.isin(frame.group, kept_groups))
-    picture_of = np.full(int(frame.picture.max()) + 2, -1, dtype=np.int32)
-    dense = np.unique(frame.picture[kept], return_inverse=True)[1].astype(np.int32)
-    picture_of[frame.picture[kept]] = dense
-    return Frame(
+    return replace(_subset(frame, kept), share=len(kept) / len(frame))
+
+
+def _subset(frame: Frame, kept: Rows) -> Frame:
+    """Return the frame with some of its rows; pictures and groups are numbered anew."""
+    picture_of = np.full(int(frame.picture.max(initial=-1)) + 2, -1, dtype=np.int32)
+    picture = np.unique(frame.picture[kept], return_inverse=True)[1].astype(np.int32)
+    picture_of[frame.picture[kept]] = picture
+    return replace(
+        frame,
         ids_before=frame.ids_before[kept],
         ids_after=frame.ids_after[kept],
-        classes=frame.classes,
         before=frame.before[kept],
         after=frame.after[kept],
         vectors=frame.vectors[kept],
         # The last place of `picture_of` is -1, so that "no voter" stays that.
         voters=picture_of[frame.voters[kept]],
-        picture=dense,
+        picture=picture,
         group=np.unique(frame.group[kept], return_inverse=True)[1].astype(np.int32),
-        weight=frame.weight[kept],
+        weight=1.0 / np.bincount(picture)[picture],
         fold=frame.fold[kept],
         split=frame.split[kept],
-        share=len(kept) / len(frame),
     )

@@ -56,18 +56,33 @@ class Clean:
 
 
 @dataclass(frozen=True)
+class Contradictions:
+    """Labels with a probability below `RARE`, out of sample, and how many the probabilities expect."""
+
+    observed: int
+    expected: float
+
+    @property
+    def ratio(self) -> float:
+        """Observed over expected: 1 = as many as mixed classes explain.
+
+        One more is expected, so that where hardly any are none is not told as all of them.
+        """
+        return self.observed / (self.expected + 1.0)
+
+
+@dataclass(frozen=True)
 class Circular:
     """What the cleaned data says about itself.
 
     gains : (u,) gain in log-probability of the rows with one label in both versions, else 0.
     by_pair : (u, t) the same between the two classes of each asked pair, else 0.
-    contradictions : labels of the earlier version with a probability below `RARE`, divided by how many of
-        them the probabilities themselves expect; 1 = as many as mixed classes explain.
+    contradictions : of the labels of the earlier version.
     """
 
     gains: Array
     by_pair: Array
-    contradictions: float
+    contradictions: Contradictions
 
 
 @dataclass(frozen=True)
@@ -97,6 +112,9 @@ def measure_circular(
     linear, p = scored or score_left_out(judge, before)
     rest = np.flatnonzero((before >= 0) & (before == after))
     given = before[rest]
+    if not len(rest):
+        nothing = np.zeros((len(before), len(pairs)))
+        return Circular(np.zeros(len(before)), nothing, count_contradictions(p, before, among))
     logs = [
         log_softmax(fit_scale(s[rest], given) * s[rest].astype(np.float64))
         for s in (linear, judge.linear_left_out(after))
@@ -108,7 +126,7 @@ def measure_circular(
     for t, pair in enumerate(pairs):
         two = np.isin(given, pair)
         by_pair[rest[two], t] = pair_gains(logs[0][two], logs[1][two], given[two], pair)
-    return Circular(gains, by_pair, contradictions(p, before, among))
+    return Circular(gains, by_pair, count_contradictions(p, before, among))
 
 
 def score_left_out(judge: Judge, codes: Ints) -> tuple[Floats, Array]:
@@ -127,14 +145,12 @@ def pair_gains(before: Array, after: Array, labels: Ints, pair: NDArray[np.int64
     return out
 
 
-def contradictions(p: Array, codes: Ints, among: Bools) -> float:
-    """Labels of the rows `among` (u,) that `p` gives less than `RARE`, divided by how many it expects."""
+def count_contradictions(p: Array, codes: Ints, among: Bools) -> Contradictions:
+    """Count the labels of the rows `among` (u,) that `p` (u, c) gives less than `RARE`."""
     rows = np.flatnonzero((codes >= 0) & among)
     p = p[rows]
     observed = (p[np.arange(len(rows)), codes[rows]] < RARE).sum()
-    expected = np.where(p < RARE, p, 0.0).sum()
-    # One more is expected, so that where hardly any are none is not told as all of them.
-    return float(observed / (expected + 1.0))
+    return Contradictions(int(observed), float(np.where(p < RARE, p, 0.0).sum()))
 
 
 def draw_null(
@@ -161,7 +177,7 @@ def draw_null(
         drawn = _draw_labels(p, frame.picture, rng)
         before = np.where(frame.before >= 0, drawn, -1).astype(np.int32)
         scored = score_left_out(judge, before)
-        after = _cleaned(frame, (before, drawn), clean, scored[1].copy(), rng)
+        after = _cleaned(before, clean, scored[1].copy(), rng)
         found = measure_circular(judge, (before, after), clean.open, pairs, scored)
         rest = (before >= 0) & (before == after)
         parts.append((*_means(found, frame.weight, before, rest, (len(frame.classes), pairs)),))
@@ -199,16 +215,13 @@ def _draw_labels(cumulated: Array, picture: Ints, rng: np.random.Generator) -> I
     return np.asarray(np.minimum(codes, cumulated.shape[1] - 1)[picture], dtype=np.int32)
 
 
-def _cleaned(
-    frame: Frame, labels: tuple[Ints, Ints], clean: Clean, p: Array, rng: np.random.Generator
-) -> Ints:
-    """Remove and relabel the lowest-scored rows of each class; new samples come with their drawn label."""
-    before, drawn = labels
+def _cleaned(before: Ints, clean: Clean, p: Array, rng: np.random.Generator) -> Ints:
+    """Remove and relabel the lowest-scored rows of each class."""
     rows = np.arange(len(before))
     own = p[rows, np.maximum(before, 0)]
     p[rows, np.maximum(before, 0)] = -1.0
     other = p.argmax(axis=1).astype(np.int32)
-    after = np.where((frame.before < 0) & (frame.after >= 0), drawn, before).astype(np.int32)
+    after = before.copy()
     for code in np.flatnonzero(clean.removed + clean.relabelled):
         lowest = np.flatnonzero(clean.open & (before == code))
         count = int(clean.removed[code] + clean.relabelled[code])
@@ -238,4 +251,4 @@ def _means(
         ]
     )
     total = float((used * found.gains).sum() / max(used.sum(), 1e-12))
-    return total, by_class, by_pair, found.contradictions
+    return total, by_class, by_pair, found.contradictions.ratio

@@ -8,12 +8,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from auditor.comparisons.ledger import Ledger
-from auditor.controls import LABEL_KINDS, SETTLED
-from auditor.decisions import DecisionFile, check_decisions
+from auditor.controls import SETTLED
+from auditor.decisions import LABEL_CHECK, LABEL_KINDS, Decision, DecisionFile, check_decisions
 from auditor.errors import DataError
 from auditor.merging import CONTROL, Answer, merge_answers
 from auditor.results import Audit
@@ -21,6 +21,8 @@ from auditor.results import Audit
 LEAST_CONTROLS = 30
 """Reviewed controls below which a review says nothing about the dataset."""
 ALPHA = 0.05
+LEAST_MENDED = 0.5
+"""Share of the labels found wrong that a version must have mended to follow its review."""
 BETTER, WORSE = "improved", "worse"
 
 
@@ -36,7 +38,7 @@ class ReviewEvidence:
         (Fisher's exact test, one-sided).
     mended : labels found wrong that the later version has as they were decided, or without the sample.
     broken : labels found right that the later version has no more.
-    unreviewed : samples that changed without a clear answer; they count as broken in the verdict.
+    unreviewed : samples that changed without any answer; they count as broken in the verdict.
     """
 
     flagged: int
@@ -53,7 +55,9 @@ class ReviewEvidence:
         """ "improved" or "worse" where the review shows it, else ""."""
         if self.controls < LEAST_CONTROLS:
             return ""
-        if self.p_value <= ALPHA and self.mended > self.broken + self.unreviewed:
+        wrong = self.flagged_wrong + self.controls_wrong
+        followed = self.mended >= LEAST_MENDED * wrong and self.mended > self.broken + self.unreviewed
+        if self.p_value <= ALPHA and followed:
             return BETTER
         return WORSE if self.broken > self.mended and self._surely_broken() else ""
 
@@ -72,7 +76,15 @@ def measure_review(before: Audit, files: Sequence[DecisionFile], ledger: Ledger)
         If a file belongs to another dataset, no control was reviewed, or the answers were not given blind.
     """
     check_decisions(files, before)
-    asked = [a for a in merge_answers(files, before) if a.kind == CONTROL or a.kind in LABEL_KINDS]
+    if any(_is_open(d) for file in files for d in file.decisions):
+        raise DataError(
+            "These answers were not given blind, so they say what the audit suggested: use the files of a "
+            "page written with report --blind --controls 50."
+        )
+    answered = {d.id for file in files for d in file.decisions}
+    asked = [
+        a for a in merge_answers(map(_blind, files), before) if a.kind == CONTROL or a.kind in LABEL_KINDS
+    ]
     settled = {a.id: a for a in asked if a.decision in SETTLED}
     controls = [a for a in settled.values() if a.kind == CONTROL]
     if not controls:
@@ -80,14 +92,9 @@ def measure_review(before: Audit, files: Sequence[DecisionFile], ledger: Ledger)
             "No control sample was reviewed in these files: a page written with report --blind --controls 50 "
             "asks about some."
         )
-    if not all(vote.decision.first_decision for a in settled.values() for vote in a.votes):
-        raise DataError(
-            "These answers were not given blind, so they say what the audit suggested: use the files of a "
-            "page written with report --blind --controls 50."
-        )
     flagged = [a for a in settled.values() if a.kind != CONTROL]
     wrong = [sum(a.decision == "relabel" for a in part) for part in (flagged, controls)]
-    mended, broken, unreviewed = _what_became(settled, ledger)
+    mended, broken, unreviewed = _what_became(settled, answered, ledger)
     return ReviewEvidence(
         len(flagged),
         wrong[0],
@@ -100,15 +107,32 @@ def measure_review(before: Audit, files: Sequence[DecisionFile], ledger: Ledger)
     )
 
 
-def _what_became(settled: Mapping[str, Answer], ledger: Ledger) -> tuple[int, int, int]:
-    """Count labels mended, broken, and changed without an answer."""
+def _is_open(d: Decision) -> bool:
+    """Tell whether an answer about a label was given with the suggestion in sight."""
+    return d.kind in LABEL_KINDS or (d.kind == LABEL_CHECK and not d.first_decision)
+
+
+def _blind(file: DecisionFile) -> DecisionFile:
+    """Return the file with what was answered before the suggestion was shown."""
+    decisions = tuple(
+        replace(d, decision=d.first_decision, to=d.first_to)
+        for d in file.decisions
+        if d.kind == LABEL_CHECK and d.first_decision
+    )
+    return replace(file, decisions=decisions)
+
+
+def _what_became(
+    settled: Mapping[str, Answer], answered: Container[str], ledger: Ledger
+) -> tuple[int, int, int]:
+    """Count labels mended, broken, and samples changed without any answer."""
     mended = broken = unreviewed = 0
     for entry in ledger.entries:
         if not entry.id_before:
             continue
         answer, changed = settled.get(entry.id_before), entry.change in ("relabelled", "removed")
         if answer is None:
-            unreviewed += entry.change == "relabelled"
+            unreviewed += changed and entry.id_before not in answered
         elif answer.decision == "keep":
             broken += changed
         elif answer.decision == "relabel":

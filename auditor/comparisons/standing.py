@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Ints
-from auditor.comparisons.evidence import FALSE_DISCOVERIES, Held, Inner
+from auditor.comparisons.evidence import FALSE_DISCOVERIES, NO_CHANGE, Held, Inner
 from auditor.comparisons.frame import Frame, pair_rows
 from auditor.comparisons.gains import Gain, adjust, summarise_gain, upper_tail
 from auditor.comparisons.matching import Matching, Rows
@@ -96,7 +96,7 @@ def measure_standing(
     after: Audit,
     matching: Matching,
     followed: tuple[Frame, Pairs],
-    evidence: tuple[Held | None, Inner],
+    evidence: tuple[Held | None, Inner, str],
     seed: int = 0,
 ) -> Standing:
     """Put both versions' figures side by side.
@@ -104,15 +104,16 @@ def measure_standing(
     Parameters
     ----------
     followed : the frame with the shared class names, and the pairs (t, 2) to tell about.
-    evidence : gains by class and pair come from the held-out pictures where there are some.
+    evidence : gains by class and pair come from the held-out pictures where there are some; a class or pair
+        is called better or worse only where the verdict on the whole says that something has changed.
     """
     frame, pairs = followed
-    held, inner = evidence
+    held, inner, verdict = evidence
     common = _common(before, after, matching, frame.classes, seed)
     source = held or inner
     changes = [_as_float(knn) for knn in common.knn]
-    class_words = _words(source.by_class)
-    pair_words = _words(source.by_pair)
+    class_words = _words(source.by_class, verdict)
+    pair_words = _words(source.by_pair, verdict)
     return Standing(
         all=_overall(before, after),
         common=_figures(common, None),
@@ -240,14 +241,15 @@ def _find_pair(audit: Audit, names: tuple[str, str]) -> ClassPair:
     return ClassPair(*names, score=0.0, a_as_b=0, b_as_a=0, flagged=0)
 
 
-def _words(gains: Sequence[Gain]) -> list[tuple[float, str]]:
+def _words(gains: Sequence[Gain], verdict: str) -> list[tuple[float, str]]:
     """Adjusted two-sided p-values (Benjamini and Hochberg 1995), and the word that follows for each."""
     two_sided = [
         2 * min(gain.p_value, upper_tail(-gain.z)) if gain.groups >= LEAST_GROUPS else float("nan")
         for gain in gains
     ]
     adjusted = adjust(np.array(two_sided))
+    told = verdict != NO_CHANGE
     return [
-        (float(q), (BETTER if gain.z > 0 else WORSE) if q <= FALSE_DISCOVERIES else UNCLEAR)
+        (float(q), (BETTER if gain.z > 0 else WORSE) if told and q <= FALSE_DISCOVERIES else UNCLEAR)
         for q, gain in zip(adjusted, gains, strict=True)
     ]

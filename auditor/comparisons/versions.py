@@ -13,8 +13,15 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from auditor.arrays import Progress, no_progress
-from auditor.comparisons.evidence import Held, Inner, judge_evidence, measure_held, measure_inner
+from auditor.arrays import Progress, no_progress, rows_of
+from auditor.comparisons.evidence import (
+    LEAST_GROUPS,
+    Held,
+    Inner,
+    judge_evidence,
+    measure_held,
+    measure_inner,
+)
 from auditor.comparisons.frame import Frame, make_frame
 from auditor.comparisons.gains import Gain, Judge
 from auditor.comparisons.ledger import Ledger, write_ledger
@@ -130,24 +137,32 @@ def compare_versions(
     held, inner = _evidence(frame, options, pairs, progress)
     if options.holdout and held is None:
         raise UsageError(
-            f"The split {options.holdout!r} has too few pictures that both versions have under one label: "
-            "held-out evidence needs 30 independent ones."
+            f"The split {options.holdout!r} has {_held_out(frame, options.holdout)} independent pictures "
+            f"that both versions have under one label, and held-out evidence needs {LEAST_GROUPS}: leave "
+            "out --holdout."
         )
+    verdict = judge_evidence(held, inner, review.verdict if review else "")
     return VersionComparison(
         before=before,
         after=after,
-        verdict=judge_evidence(held, inner, review.verdict if review else ""),
+        verdict=verdict,
         matching=matching,
         ledger=ledger,
         held=held,
         inner=inner,
         review=review,
         support=_support(before, after, options, progress) if options.second else None,
-        standing=measure_standing(before, after, matching, (frame, pairs), (held, inner), options.seed),
+        standing=measure_standing(
+            before, after, matching, (frame, pairs), (held, inner, verdict), options.seed
+        ),
         after_map=_after_map(before, after, matching, options.seed, progress),
         options=options,
-        notes=_notes(before, after, frame, inner),
+        notes=_notes((before, after), matching, frame, inner),
     )
+
+
+def _held_out(frame: Frame, split: str) -> int:
+    return len(np.unique(frame.group[(frame.split == split) & frame.rest]))
 
 
 def check_comparable(before: Audit, after: Audit) -> None:
@@ -159,6 +174,11 @@ def check_comparable(before: Audit, after: Audit) -> None:
     name = differing[0]
     values = [str(getattr(b, name)) or "none" for b in (one, other)]
     shown = [v[:12] if name == "weights_sha256" else v for v in values]
+    if not one.weights_sha256 and not other.weights_sha256:
+        raise UsageError(
+            f"The audits cannot be compared, their features differ in {name.replace('_', ' ')} ({shown[0]} "
+            f"before, {shown[1]} after): run the later one with features made the same way."
+        )
     raise UsageError(
         f"The audits cannot be compared, their vectors differ in {name.replace('_', ' ')} ({shown[0]} "
         f"before, {shown[1]} after): run the later one with --like and the earlier audit."
@@ -199,7 +219,7 @@ def _support(before: Audit, after: Audit, options: CompareOptions, progress: Pro
                 f"The second backbone's {name} audit is of another version: it needs the same "
                 f"{len(audit.dataset)} samples with the same labels."
             )
-    if first.embeddings.backbone == before.embeddings.backbone:
+    if _same_vectors(first, before):
         raise UsageError("The second pair of audits was made by the same backbone: it is no second opinion.")
     check_comparable(first, second)
     frame = make_frame(first, second, match_rows(Listing.of(first), Listing.of(second)), options.seed)
@@ -209,6 +229,14 @@ def _support(before: Audit, after: Audit, options: CompareOptions, progress: Pro
     name = f"{backbone.name} at {backbone.layer}" if backbone.layer else backbone.name
     agrees = {"worse": False, "improved": True, "consistent with better labels": True}.get(verdict)
     return Support(name, verdict, held, inner, agrees)
+
+
+def _same_vectors(audit: Audit, other: Audit) -> bool:
+    """Tell whether two audits of the same samples have the same vectors: own features have no hash."""
+    one, two = audit.embeddings, other.embeddings
+    if one.backbone != two.backbone or one.backbone.weights_sha256:
+        return one.backbone == two.backbone
+    return bool(np.array_equal(one.vectors, two.vectors[rows_of(two.ids, one.ids)]))
 
 
 def _labels(audit: Audit) -> dict[str, str]:
@@ -234,7 +262,8 @@ def _places(audit: Audit) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return np.array([place.get(i, -1) for i in audit.dataset.ids], dtype=np.int64)
 
 
-def _notes(before: Audit, after: Audit, frame: Frame, inner: Inner) -> tuple[str, ...]:
+def _notes(audits: tuple[Audit, Audit], matching: Matching, frame: Frame, inner: Inner) -> tuple[str, ...]:
+    before, after = audits
     lines = []
     if before.thresholds != after.thresholds:
         lines.append(
@@ -249,8 +278,12 @@ def _notes(before: Audit, after: Audit, frame: Frame, inner: Inner) -> tuple[str
     if before.dataset.classes != after.dataset.classes:
         gone = sorted(set(before.dataset.classes) - set(after.dataset.classes))
         new = sorted(set(after.dataset.classes) - set(before.dataset.classes))
-        lines += [f"Classes that are gone: {_listed(gone)}."] * bool(gone)
-        lines += [f"New classes: {_listed(new)}."] * bool(new)
+        lines += [f"Classes that are gone, and no part of the evidence: {_listed(gone)}."] * bool(gone)
+        lines += [f"New classes, and no part of the evidence: {_listed(new)}."] * bool(new)
+    if len(matching.added):
+        lines.append(
+            "New samples are counted and shown, but are no evidence: more pictures help, right or wrong."
+        )
     if inner.draws and before.provenance.seed != after.provenance.seed:
         lines.append("The two audits had different seeds: small differences in their figures are chance.")
     return tuple(lines)

@@ -18,6 +18,7 @@ from auditor import __version__
 from auditor.comparisons.evidence import Held, Inner
 from auditor.comparisons.gains import Gain
 from auditor.comparisons.ledger import LedgerEntry
+from auditor.comparisons.model_null import Contradictions
 from auditor.comparisons.reviews import ReviewEvidence
 from auditor.comparisons.standing import ClassChange, Figures, PairChange, Two
 from auditor.comparisons.versions import Support, VersionComparison
@@ -103,11 +104,16 @@ def _inner_part(inner: Inner) -> Json:
         "gain": _gain_part(inner.gain),
         "null": {"draws": inner.draws, "mean": inner.null_mean, "p_value": inner.p_value},
         "contradictions": {
-            **_two((inner.contradictions_before, inner.contradictions_after)),
+            "before": _contradictions_part(inner.contradictions_before),
+            "after": _contradictions_part(inner.contradictions_after),
             "p_value": inner.contradictions_p_value,
         },
         "gain_of_random_removals": inner.less_data,
     }
+
+
+def _contradictions_part(found: Contradictions) -> Json:
+    return {"observed": found.observed, "expected": found.expected, "ratio": found.ratio}
 
 
 def _review_part(review: ReviewEvidence | None) -> Json | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,13 @@ from auditor.comparisons.evidence import (
     measure_inner,
 )
 from auditor.comparisons.gains import Judge, adjust, picture_codes, summarise_gain
-from auditor.comparisons.model_null import Clean, contradictions, draw_null, rank_p_value, score_left_out
+from auditor.comparisons.model_null import (
+    Clean,
+    count_contradictions,
+    draw_null,
+    rank_p_value,
+    score_left_out,
+)
 
 NO_PAIRS = np.zeros((0, 2), dtype=np.int64)
 CLAIMS = (IMPROVED, CONSISTENT)
@@ -87,6 +94,21 @@ def test_random_relabelling_is_never_called_better(holdout: bool) -> None:
     found = rates(HARMS, 50, holdout)
     print_rates(f"50 random relabellings, {'with' if holdout else 'without'} a holdout", found)
     assert claims(found) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_spoiling_one_class_for_a_lopsided_split_is_no_improvement(seed: int) -> None:
+    """Right labels of other classes are called the class that most held-out pictures have."""
+    case = mixture(seed, 900, 5, 32, 1.6)
+    rng = np.random.default_rng(seed)
+    held = case.held & ((case.labels == 0) | (rng.random(900) < 0.06))
+    case = replace(case, held=held)
+    after = case.labels.copy()
+    open_rows = np.flatnonzero(~held & (case.labels > 0))
+    after[rng.permutation(open_rows)[: len(open_rows) // 8]] = 0
+    judge = Judge.of(frame_of(case, case.labels, after, seed))
+    found = measure_held(judge, held, "test", NO_PAIRS)
+    assert judge_evidence(found, measure_inner(judge, held, NO_PAIRS, seed)) not in CLAIMS
 
 
 def test_equal_versions_show_nothing() -> None:
@@ -164,7 +186,7 @@ def test_contradictions_tell_wrong_labels_from_mixed_classes() -> None:
         before, after = make_versions(kind, case, 4, everywhere=True)
         judge = Judge.of(frame_of(case, before, after))
         ratios[kind] = [
-            contradictions(score_left_out(judge, codes.astype(np.int32))[1], codes, everyone)
+            count_contradictions(score_left_out(judge, codes.astype(np.int32))[1], codes, everyone).ratio
             for codes in (before, after)
         ]
     assert ratios["repair"][0] > 1.3 > 1.2 > ratios["repair"][1] > 0.6

@@ -116,17 +116,17 @@ def test_what_was_checked_is_not_called_fixed(both: tuple[Audit, Audit], tmp_pat
 @pytest.mark.parametrize(
     ("field", "value", "word"),
     [
-        ("layer", "layer3", "layer"),
-        ("precision", "bf16", "precision"),
-        ("weights_sha256", "f" * 64, "weights sha256"),
-        ("name", "resnet50", "name"),
+        ("layer", "layer3", "layer .*same way"),
+        ("precision", "bf16", "precision .*same way"),
+        ("weights_sha256", "f" * 64, "weights sha256 .*--like"),
+        ("name", "resnet50", "name .*same way"),
     ],
 )
 def test_other_vectors_are_refused(both: tuple[Audit, Audit], field: str, value: str, word: str) -> None:
     before, after = both
     backbone = replace(after.embeddings.backbone, **{field: value})
     other = replace(after, embeddings=replace(after.embeddings, backbone=backbone))
-    with pytest.raises(UsageError, match=f"differ in {word} .*--like"):
+    with pytest.raises(UsageError, match=f"differ in {word}"):
         compare_versions(before, other)
 
 
@@ -176,7 +176,9 @@ def blind(audit: Audit, truth: dict[str, str], controls: int, first: str = "keep
         wrong = truth[i] != label[i]
         said = {"to": truth[i]} if wrong else {}
         answer = "relabel" if wrong else "keep"
-        rows.append(decide(audit, i, "label_check", answer, first_decision=first and answer, **said))
+        first_to = said.get("to", "")
+        more = {"first_decision": answer, "first_to": first_to} if first else {}
+        rows.append(decide(audit, i, "label_check", answer, **said, **more))
     return review(audit, "ann", rows)
 
 
@@ -200,6 +202,61 @@ def test_a_review_that_proves_nothing_is_refused(
     truth = dict(zip(after.dataset.ids, after.dataset.table["label"], strict=True))
     with pytest.raises(DataError, match=match):
         compare_versions(before, after, CompareOptions(reviews=(blind(before, truth, controls, first),)))
+
+
+def test_what_was_said_after_the_suggestion_is_no_evidence(both: tuple[Audit, Audit]) -> None:
+    """Blind, everything was kept; only the suggestion changed the reviewer's mind."""
+    before, after = both
+    truth = dict(zip(after.dataset.ids, after.dataset.table["label"], strict=True))
+    seen = blind(before, truth, 40)
+    kept = replace(
+        seen, decisions=tuple(replace(d, first_decision="keep", first_to="") for d in seen.decisions)
+    )
+    found = compare_versions(before, after, CompareOptions(reviews=(kept,)))
+    assert found.review is not None
+    assert found.review.flagged_wrong == found.review.controls_wrong == 0
+    assert found.verdict != IMPROVED
+
+
+def test_removing_what_nobody_looked_at_spoils_the_review(both: tuple[Audit, Audit], fewer: Audit) -> None:
+    before, after = both
+    truth = dict(zip(after.dataset.ids, after.dataset.table["label"], strict=True))
+    found = compare_versions(before, fewer, CompareOptions(reviews=(blind(before, truth, 40),)))
+    assert found.review is not None
+    assert found.review.unreviewed > 0
+
+
+def test_merging_two_classes_is_no_improvement(both: tuple[Audit, Audit], tmp_path: Path) -> None:
+    _, right = fruit()
+    merged = right.table.assign(label=right.table["label"].replace("plum", "pear"))
+    after = auditor.load(audit_rows(Rows(merged, right.vectors), tmp_path / "merged"))
+    found = compare_versions(both[1], after, CompareOptions(holdout="test"))
+    assert found.verdict == NO_CHANGE
+    assert any("plum" in note for note in found.notes)
+
+
+def test_new_pictures_are_no_evidence(both: tuple[Audit, Audit], fewer: Audit) -> None:
+    found = compare_versions(fewer, both[1], CompareOptions(holdout="test"))
+    assert found.ledger.counts()["added"] > 0
+    assert found.gain.estimate == pytest.approx(0.0, abs=0.02)
+    assert found.verdict != IMPROVED
+
+
+def test_versions_without_a_common_class_are_refused(both: tuple[Audit, Audit], tmp_path: Path) -> None:
+    broken, _ = fruit()
+    renamed = broken.table.assign(label="new " + broken.table["label"])
+    after = auditor.load(audit_rows(Rows(renamed, broken.vectors), tmp_path / "renamed"))
+    with pytest.raises(DataError, match="no class in common"):
+        compare_versions(both[0], after)
+
+
+def test_other_features_of_the_same_width_are_a_second_opinion(
+    both: tuple[Audit, Audit], tmp_path: Path
+) -> None:
+    turned = [Rows(rows.table, np.roll(rows.vectors, 3, axis=1) ** 2) for rows in fruit()]
+    second = [auditor.load(audit_rows(rows, tmp_path / str(n))) for n, rows in enumerate(turned)]
+    found = compare_versions(*both, CompareOptions(holdout="test", second=(second[0], second[1])))
+    assert found.support is not None
 
 
 def test_a_review_that_was_not_followed_shows_no_improvement(both: tuple[Audit, Audit]) -> None:

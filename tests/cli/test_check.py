@@ -242,3 +242,13 @@ def test_the_readmes_conditions_are_read() -> None:
     assert len(lists) >= 3
     for text in lists:
         assert parse_conditions([text])
+
+
+@pytest.mark.parametrize("text", ['{"schema_version": 1}', '{"schema_version": 1, "dataset": 3}'])
+def test_a_damaged_audit_is_no_failed_gate(text: str, command: Command, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "audit.json").write_text(text)
+    done = command("check", tmp_path / "d", "--fail-on", "leak>0")
+    assert (done.code, done.out) == (2, "")
+    assert "damaged" in done.err
+    assert len(done.err.strip().splitlines()) == 1
