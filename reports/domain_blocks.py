@@ -267,7 +267,7 @@ def leak_gallery(c: DomainComparison, at: Numbers) -> GalleryBlock:
     return GalleryBlock(
         "Copies in both domains",
         tuple(groups),
-        f"They were left out of what was learned for {isolate(c.sides.test.name)}.{more}",
+        f"What judged the copy on {isolate(c.sides.test.name)} did not learn from the other one.{more}",
         empty="No picture is in both domains.",
     )
 

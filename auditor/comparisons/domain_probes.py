@@ -1,7 +1,7 @@
 """Linear probes within and across two domains; everything after works on their scores.
 
     training domain  --leave groups out-->  left_out (n_train, k)
-                     --all of it------->    carried (n_test, k)        by halves: carried_halves
+                     --all but own group->  carried (n_test, k)        by halves: carried_halves
     test domain      --leave groups out-->  inside (n_test, k)         by halves: inside_half
     class means of the scores, test - training  ==>  moves (k, k)
 
@@ -63,30 +63,34 @@ def probe_domains(
 ) -> DomainScores:
     """Train and apply the probes on vectors of `comparable_vectors`.
 
-    Groups with members in both domains are left out of the training of what is carried over. `seed` draws
-    the folds.
+    A test sample whose group has members in the training domain too is scored by a probe that was trained
+    without the fold with that group: leaving all such groups out for every sample would starve the probe
+    where the domains share most of their groups. `seed` draws the folds.
     """
     k = len(sides.classes)
-    folds_train = assign_folds(sides.train.ids, sides.train.groups, sides.train.codes, seed)
-    folds_test = assign_folds(sides.test.ids, sides.test.groups, sides.test.codes, seed)
+    folds_train, folds_test = _joint_folds(sides, seed)
     progress("probes", 0, 3)
-    left_out, setting, _ = _leave_folds_out(z_train, sides.train, folds_train, k)
+    fitted = _leave_folds_out(z_train, sides.train, folds_train, k)
     progress("probes", 1, 3)
-    free = ~np.isin(sides.train.groups, sides.test.groups)
-    parts = [_sums(z_train, sides.train, free & (folds_train % HALVES == half), k) for half in range(HALVES)]
-    first, second = (_score(part, setting, z_test) for part in parts)
-    carried = _score(parts[0] + parts[1], setting, z_test)
+    own = np.where(np.isin(sides.test.groups, sides.train.groups), folds_test, -1)
+    halves = [{fold for fold in range(FOLDS) if fold % HALVES == half} for half in range(HALVES)]
+    first, second = (_carry(fitted, part, z_test, own) for part in halves)
+    carried = _carry(fitted, set(range(FOLDS)), z_test, own)
     progress("probes", 2, 3)
-    inside, setting, sums = _leave_folds_out(z_test, sides.test, folds_test, k)
+    inside = _leave_folds_out(z_test, sides.test, folds_test, k)
     half = (folds_test % HALVES).astype(np.int32)
-    inside_half = np.empty_like(inside)
+    inside_half = np.empty_like(inside.scores)
     for one in range(HALVES):
-        other = reduce(add, [part for fold, part in enumerate(sums) if fold % HALVES != one])
-        inside_half[half == one] = _score(other, setting, z_test[half == one])
+        inside_half[half == one] = _score(
+            _total(inside, halves[1 - one]), inside.setting, z_test[half == one]
+        )
     progress("probes", 3, 3)
+    left_out = fitted.scores
     moves = _class_means(carried, sides.test.codes, k) - _class_means(left_out, sides.train.codes, k)
     unlabelled = carried.mean(axis=0, dtype=np.float64) - left_out.mean(axis=0, dtype=np.float64)
-    return DomainScores(left_out, carried, (first, second), inside, inside_half, half, moves, unlabelled)
+    return DomainScores(
+        left_out, carried, (first, second), inside.scores, inside_half, half, moves, unlabelled
+    )
 
 
 def comparable_vectors(audit: Audit, sides: Sides) -> tuple[Floats, Floats]:
@@ -111,8 +115,44 @@ def _sums(z: Floats, side: Side, chosen: NDArray[np.bool_], k: int) -> ClassSums
     return sum_rows(z[chosen], side.codes[chosen], np.ones(int(chosen.sum())), k)
 
 
-def _leave_folds_out(z: Floats, side: Side, folds: Ints, k: int) -> tuple[Floats, int, list[ClassSums]]:
-    """Scores (n, k) of each row by the probe without its fold, the shrinkage chosen, the sums of each fold.
+def _joint_folds(sides: Sides, seed: int) -> tuple[Ints, Ints]:
+    """Folds (n_train,) and (n_test,) in which a group with members on both sides is whole."""
+    train, test = sides.train, sides.test
+    of_train = assign_folds(train.ids, train.groups, train.codes, seed)
+    groups, first = np.unique(train.groups, return_index=True)
+    of_test = np.empty(len(test), of_train.dtype)
+    both = np.isin(test.groups, groups)
+    of_test[both] = of_train[first[np.searchsorted(groups, test.groups[both])]]
+    rest = ~both
+    of_test[rest] = assign_folds(test.ids[rest], test.groups[rest], test.codes[rest], seed)
+    return of_train, of_test
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """Out-of-fold scores (n, k), the shrinkage chosen (a position), and the sums of each fold."""
+
+    scores: Floats
+    setting: int
+    sums: list[ClassSums]
+
+
+def _total(fitted: _Fitted, folds: set[int]) -> ClassSums:
+    return reduce(add, [fitted.sums[fold] for fold in sorted(folds)])
+
+
+def _carry(fitted: _Fitted, folds: set[int], z: Floats, own: Ints) -> Floats:
+    """Scores (n, k) by the probe of these folds, without the fold `own` (n,) of each row (-1: with all)."""
+    out = np.empty((len(z), len(fitted.sums[0].weights)), dtype=np.float32)
+    left = np.where(np.isin(own, list(folds)), own, -1)
+    for fold in np.unique(left):
+        train = _total(fitted, folds - {int(fold)})
+        out[left == fold] = _score(train, fitted.setting, z[left == fold])
+    return out
+
+
+def _leave_folds_out(z: Floats, side: Side, folds: Ints, k: int) -> _Fitted:
+    """Score each row by the probe without its fold.
 
     The shrinkage is the one whose scores predict the labels best, by log loss: one choice among a few, so no
     row's own label decides about itself.
@@ -133,7 +173,7 @@ def _leave_folds_out(z: Floats, side: Side, folds: Ints, k: int) -> tuple[Floats
     out = np.empty((len(z), k), dtype=np.float32)
     for fold in range(FOLDS):
         out[folds == fold] = _apply(fitted[fold][best], total - sums[fold], z[folds == fold])
-    return out, best, sums
+    return _Fitted(out, best, sums)
 
 
 def _score(train: ClassSums, setting: int, z: Floats) -> Floats:

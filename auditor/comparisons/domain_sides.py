@@ -3,6 +3,7 @@
     audit, "photo", "drawing"  -->  Sides
       classes (k,)      the classes compared: in both domains
       train, test       Side: rows of the audit's vectors, class codes (n,), independent groups (n,)
+      shared_groups     independent groups with members in both
       notes             what was left out, and why
 
 Copies of a picture under one label count once: only the first of them is a row of a `Side`.
@@ -22,8 +23,7 @@ from auditor.groups import groups_per_class, independent_groups
 from auditor.results import Audit
 
 LEAST_TRAINING_GROUPS = 2
-"""Independent pictures that a class needs in the training domain: one is left out, another is learned from.
-Groups with members in both domains are not learned from and do not count."""
+"""Independent pictures that a class needs in the training domain: one left out, another to learn from."""
 NAMED = 20
 """Names listed in a sentence."""
 
@@ -58,12 +58,16 @@ class Side:
 
 @dataclass(frozen=True)
 class Sides:
-    """Both domains of one audit; `column` says where their names come from, "domain" or "split"."""
+    """Both domains of one audit; `column` says where their names come from, "domain" or "split".
+
+    shared_groups : independent groups with members in both: views of one object, copies of one picture.
+    """
 
     column: str
     classes: tuple[str, ...]
     train: Side
     test: Side
+    shared_groups: int
     notes: tuple[str, ...]
 
 
@@ -89,9 +93,8 @@ def choose_sides(audit: Audit, train: str, test: str) -> Sides:
         inside = np.flatnonzero(places == name)
         parts.append(inside[_first_copies(audit, codes, inside)])
     names = audit.dataset.classes
-    learned = parts[0][~np.isin(groups[parts[0]], groups[parts[1]])]
-    counts = [groups_per_class(groups[r], codes[r], len(names)) for r in (parts[0], parts[1], learned)]
-    shared = np.flatnonzero((counts[2] >= LEAST_TRAINING_GROUPS) & (counts[1] > 0))
+    counts = [groups_per_class(groups[rows], codes[rows], len(names)) for rows in parts]
+    shared = np.flatnonzero((counts[0] >= LEAST_TRAINING_GROUPS) & (counts[1] > 0))
     if len(shared) < 2:
         raise DataError(
             f"Two domains are compared by the classes that they share, and {train!r} and {test!r} share "
@@ -101,8 +104,9 @@ def choose_sides(audit: Audit, train: str, test: str) -> Sides:
     sides = [
         _side(name, ids, rows, codes, groups, shared) for name, rows in zip((train, test), parts, strict=True)
     ]
-    notes = _notes(column, (train, test), names, counts)
-    return Sides(column, tuple(names[code] for code in shared), sides[0], sides[1], notes)
+    both = len(np.intersect1d(sides[0].groups, sides[1].groups))
+    notes = _notes(column, (train, test), names, counts) + _shared_note(both, train, test)
+    return Sides(column, tuple(names[code] for code in shared), sides[0], sides[1], both, notes)
 
 
 def _first_copies(audit: Audit, codes: Ints, rows: Rows) -> NDArray[np.int64]:
@@ -154,7 +158,7 @@ def _notes(
         f"Only in {train!r}": (counts[0] > 0) & (counts[1] == 0),
         f"Only in {test!r}": (counts[0] == 0) & (counts[1] > 0),
         f"With fewer than {LEAST_TRAINING_GROUPS} independent pictures in {train!r} to learn from": (
-            (counts[0] > 0) & (counts[1] > 0) & (counts[2] < LEAST_TRAINING_GROUPS)
+            (counts[0] > 0) & (counts[1] > 0) & (counts[0] < LEAST_TRAINING_GROUPS)
         ),
     }
     for what, flags in only.items():
@@ -163,3 +167,13 @@ def _notes(
             more = f" and {flags.sum() - NAMED} more" if flags.sum() > NAMED else ""
             notes.append(f"{what}, and so left out of every figure: {listed}{more}.")
     return tuple(notes)
+
+
+def _shared_note(both: int, train: str, test: str) -> tuple[str, ...]:
+    if not both:
+        return ()
+    have = "independent group has" if both == 1 else "independent groups have"
+    return (
+        f"{both:,} {have} pictures in both {train!r} and {test!r}: what judges a picture of {test!r} learned "
+        "nothing from its own group.",
+    )

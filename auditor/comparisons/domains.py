@@ -85,7 +85,7 @@ class DomainComparison:
 
     guess_train, guess_test : (n,) most probable class of every sample of a side.
     confusion_train : (k, k) out of sample; confusion_test : (k, k) of the probe trained on all of the
-        training domain but the groups that are in both.
+        training domain but the sample's own group.
     accuracy_train, accuracy_test : mean recall of the classes; `drop` is their difference.
     centred, centred_unlabelled : accuracy in the test domain after its classes' mean move is undone, and
         after the move of all its samples, whatever their class, is undone: that needs no labels.

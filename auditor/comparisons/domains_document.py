@@ -20,7 +20,8 @@ from auditor.documents import Json, matrix_document, round_figures
 SCHEMA_VERSION = 1
 EVIDENCE = (
     "A linear probe on the audit's vectors, trained in the training domain and applied to the test domain, "
-    "which it never saw; groups with members in both were left out of its training."
+    "which it never saw; where a group has members in both, its test samples are judged by a probe trained "
+    "without that group."
 )
 PAIR_FIGURES = (
     "train_auc",
@@ -55,6 +56,7 @@ def domains_document(comparison: DomainComparison) -> Json:
             "classes": list(c.sides.classes),
             "train": _side(c.sides.train),
             "test": _side(c.sides.test),
+            "shared_groups": c.sides.shared_groups,
             "accuracy": _accuracy(c),
             "confusion": {
                 "train": matrix_document(c.confusion_train),

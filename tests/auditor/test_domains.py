@@ -158,6 +158,37 @@ def test_members_of_a_group_count_together() -> None:
     assert alone.low > comparison.accuracy_test.low
 
 
+@pytest.mark.parametrize("shared", [56, 60])
+def test_domains_that_share_their_objects_hold_when_nothing_changed(shared: int) -> None:
+    """60 objects a class, the same distribution in both domains, nearly all or all objects in both."""
+    lost = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        codes = np.tile(np.arange(300) % 5, 2)
+        vectors = rng.normal(size=(5, 32))[codes] + 2.2 * rng.normal(size=(600, 32))
+        groups = [f"object {row % 300 if row % 300 < 5 * shared else row}" for row in range(600)]
+        dataset = make_dataset(codes, domain=["A"] * 300 + ["B"] * 300, group=groups)
+        comparison = compare_domains(audit_of(dataset, vectors), "A", "B")
+        lost.append(comparison.drop.estimate)
+        assert comparison.verdict != "does not hold"
+        assert comparison.sides.shared_groups == domains_document(comparison)["shared_groups"] == 5 * shared
+        assert (
+            f"{5 * shared} independent groups have pictures in both 'A' and 'B'" in comparison.sides.notes[0]
+        )
+    assert abs(np.mean(lost)) < 0.05
+
+
+def test_a_group_in_both_domains_does_not_vouch_for_itself() -> None:
+    """The same vectors under random labels in both domains: accuracy stays at chance, not at one."""
+    rng = np.random.default_rng(0)
+    codes = np.tile(np.arange(200) % 2, 2)
+    vectors = np.tile(rng.normal(size=(200, 150)), (2, 1)) + 0.01 * rng.normal(size=(400, 150))
+    groups = [f"object {row % 200}" for row in range(400)]
+    dataset = make_dataset(codes, domain=["A"] * 200 + ["B"] * 200, group=groups)
+    comparison = compare_domains(audit_of(dataset, vectors), "A", "B")
+    assert comparison.accuracy_test.estimate < 0.65
+
+
 def test_splits_stand_in_for_domains_and_say_so() -> None:
     vectors, codes, domains = planted("separated", each=35)
     audit = audit_of(make_dataset(codes, split=domains), vectors)
