@@ -98,6 +98,7 @@ def _lines(document: dict[str, Any], page: Path) -> Iterator[str]:
         "cannot tell": f"Whether what is learned on {train['name']} holds on {test['name']} cannot be told.",
     }
     yield found[document["verdict"]]
+    yield document["reason"]
     yield ""
     yield f"Accuracy  {_share(accuracy['train'])} on {train['name']}, {train['samples']:,} samples"
     yield f"          {_share(accuracy['test'])} on {test['name']}, {test['samples']:,} samples"

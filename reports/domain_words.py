@@ -16,7 +16,7 @@ from auditor.comparisons.domain_verdicts import (
     UNTOLD,
     VERDICTS,
 )
-from auditor.comparisons.domains import FAILS, HOLDS, DomainComparison
+from auditor.comparisons.domains import DROP, DROP_FINE, FAILS, HOLDS, SURE_LOSS, DomainComparison
 from auditor.comparisons.intervals import Interval
 from reports.comparison_view import Tone
 from reports.wording import isolate, number, percent, plural
@@ -52,6 +52,8 @@ def headline(c: DomainComparison) -> str:
 def lines(c: DomainComparison) -> tuple[str, ...]:
     """Return what stands under the headline."""
     out = [f"The change is {points(c)}. Every class counts alike."]
+    if c.verdict == UNTOLD:
+        out.append(c.reason)
     worst = _confusions(c)
     if worst:
         out.append(f"On {names(c)[1]} {'; '.join(worst)}.")
@@ -168,6 +170,9 @@ def meanings(c: DomainComparison) -> tuple[str, ...]:
     train, test = names(c)
     bars = c.bars
     return (
+        f"Does it hold? No when accuracy surely falls by more than {100 * DROP:.0f} points. Yes when it "
+        f"surely falls by less than {100 * DROP_FINE:.0f} and no fall of more than {100 * SURE_LOSS:.0f} is "
+        f"sure. Otherwise, or when accuracy on {train} is not surely above chance, it cannot be told.",
         f"Separated: on {test} the two classes are apart, and the border learned on {train} lies between "
         "them.",
         f"Overlap: on {test} no probe tells them apart (AUC surely below {bars.apart_auc:.2f}), not even one "

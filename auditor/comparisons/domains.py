@@ -57,7 +57,9 @@ PICTURED_PAIRS = 6
 """Pairs, those that confuse most, whose nearest training pictures are looked up."""
 DROP, DROP_FINE = 0.05, 0.10
 """What was learned does not hold when accuracy surely falls by more than the one, and holds when it surely
-falls by less than the other; where both are so, it does not hold."""
+falls by less than the other, unless a loss is sure (`SURE_LOSS`); where both are so, it does not hold."""
+SURE_LOSS = 0.02
+"""A loss of accuracy that is surely larger than this is never called "holds", however small."""
 HOLDS, FAILS, UNTOLD = "holds", "does not hold", "cannot tell"
 
 
@@ -90,6 +92,7 @@ class DomainComparison:
     centred, centred_unlabelled : accuracy in the test domain after its classes' mean move is undone, and
         after the move of all its samples, whatever their class, is undone: that needs no labels.
     shift : length of the move that is common to the classes, in spreads of a class.
+    verdict, reason : the answer, and what decided it in one sentence.
     """
 
     audit: Audit
@@ -114,6 +117,7 @@ class DomainComparison:
     leaks: tuple[Leak, ...]
     advice: tuple[Advice, ...]
     verdict: str
+    reason: str
 
 
 def compare_domains(
@@ -155,6 +159,7 @@ def _compare(audit: Audit, sides: Sides, seed: int, bars: DomainBars, progress: 
     undone_unlabelled = scores.carried - scores.unlabelled.astype(np.float32)
     progress("pictures", 0, 0)
     drop = difference_interval(left_out, carried)
+    verdict, reason = judge_whole(left_out, drop, len(sides.classes))
     return DomainComparison(
         audit=audit,
         sides=sides,
@@ -177,7 +182,8 @@ def _compare(audit: Audit, sides: Sides, seed: int, bars: DomainBars, progress: 
         moves=moves,
         leaks=find_leaks(audit, sides),
         advice=advise(pairs, near),
-        verdict=_overall(drop),
+        verdict=verdict,
+        reason=reason,
     )
 
 
@@ -235,7 +241,21 @@ def _classes(inputs: PairInputs) -> tuple[DomainClass, ...]:
     return tuple(out)
 
 
-def _overall(drop: Interval) -> str:
+def judge_whole(learned: Interval, drop: Interval, classes: int) -> tuple[str, str]:
+    """Return the verdict and its reason; `learned` is the accuracy in the training domain."""
+    chance = 1 / classes
+    if learned.low <= chance:
+        return UNTOLD, (
+            "Nothing is learned in the training domain that could hold: accuracy there is not surely above "
+            f"chance ({100 * chance:.3g} %)."
+        )
     if drop.surely_above(DROP):
-        return FAILS
-    return HOLDS if drop.surely_below(DROP_FINE) else UNTOLD
+        return FAILS, f"Accuracy surely falls by more than {100 * DROP:.0f} points."
+    if drop.surely_above(SURE_LOSS):
+        return UNTOLD, (
+            f"Accuracy surely falls by more than {100 * SURE_LOSS:.0f} points; whether by more than "
+            f"{100 * DROP:.0f} is open."
+        )
+    if drop.surely_below(DROP_FINE):
+        return HOLDS, f"Accuracy surely falls by less than {100 * DROP_FINE:.0f} points."
+    return UNTOLD, f"The change is too uncertain: it may be a fall of {100 * DROP_FINE:.0f} points or more."

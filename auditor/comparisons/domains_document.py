@@ -13,7 +13,7 @@ from dataclasses import asdict
 
 from auditor.comparisons.domain_pairs import DomainPair
 from auditor.comparisons.domain_sides import Side
-from auditor.comparisons.domains import DomainComparison
+from auditor.comparisons.domains import DROP, DROP_FINE, SURE_LOSS, DomainComparison
 from auditor.comparisons.intervals import Interval
 from auditor.documents import Json, matrix_document, round_figures
 
@@ -45,13 +45,14 @@ def domains_document(comparison: DomainComparison) -> Json:
             "auditor_version": c.audit.provenance.auditor_version,
             "kind": "domains",
             "verdict": c.verdict,
+            "reason": c.reason,
             "estimate": c.accuracy_test.estimate,
             "interval": [c.accuracy_test.low, c.accuracy_test.high],
             "p_value": None,
             "evidence": EVIDENCE,
             "audit": _audit(c),
             "seed": c.seed,
-            "bars": asdict(c.bars),
+            "bars": {**asdict(c.bars), "drop": DROP, "drop_fine": DROP_FINE, "sure_loss": SURE_LOSS},
             "column": c.sides.column,
             "classes": list(c.sides.classes),
             "train": _side(c.sides.train),

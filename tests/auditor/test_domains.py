@@ -13,8 +13,9 @@ from stages import make_dataset
 
 from auditor.comparisons.domain_pairs import worst_pairs
 from auditor.comparisons.domain_verdicts import DomainBars
-from auditor.comparisons.domains import DomainComparison, compare_domains
+from auditor.comparisons.domains import DomainComparison, compare_domains, judge_whole
 from auditor.comparisons.domains_document import domains_document
+from auditor.comparisons.intervals import Interval
 from auditor.errors import DataError, UsageError
 from auditor.storage import load, save
 
@@ -84,6 +85,36 @@ def test_what_was_learned_holds_or_not() -> None:
     assert moved.accuracy_test.estimate < 0.9 < 0.97 < moved.centred.estimate
     assert moved.centred_unlabelled.estimate > 0.97
     assert fine.shift < 0.2 < 0.8 < moved.shift
+
+
+def test_nothing_learned_cannot_hold() -> None:
+    """Labels at random in both domains: accuracy does not fall because there is none to lose."""
+    rng = np.random.default_rng(1)
+    codes = np.tile(np.arange(300) % 5, 2)
+    dataset = make_dataset(codes, domain=["A"] * 300 + ["B"] * 300)
+    comparison = compare_domains(audit_of(dataset, rng.normal(size=(600, 16))), "A", "B")
+    assert comparison.verdict == "cannot tell"
+    assert "not surely above chance (20 %)" in comparison.reason
+    assert domains_document(comparison)["reason"] == comparison.reason
+
+
+@pytest.mark.parametrize(
+    ("learned", "fall", "verdict"),
+    [
+        ((0.85, 0.9, 0.95), (-0.01, 0.03, 0.08), "holds"),
+        ((0.85, 0.9, 0.95), (0.021, 0.05, 0.08), "cannot tell"),
+        ((0.85, 0.9, 0.95), (0.051, 0.06, 0.08), "does not hold"),
+        ((0.85, 0.9, 0.95), (-0.05, 0.03, 0.11), "cannot tell"),
+        ((0.19, 0.3, 0.4), (-0.01, 0.03, 0.08), "cannot tell"),
+    ],
+)
+def test_a_sure_loss_is_never_called_holding(
+    learned: tuple[float, float, float], fall: tuple[float, float, float], verdict: str
+) -> None:
+    def order(low: float, estimate: float, high: float) -> Interval:
+        return Interval(estimate, low, high)
+
+    assert judge_whole(order(*learned), order(*fall), 5)[0] == verdict
 
 
 def test_unlabelled_centring_knows_that_shares_may_differ() -> None:
