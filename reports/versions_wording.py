@@ -111,7 +111,7 @@ def _held_lines(held: Held) -> Iterator[str]:
     elif held.surprise_p_value <= ALPHA:
         yield (
             f"Before, the labels contradicted their pictures more often than the held-out ones do "
-            f"({p_value(held.surprise_p_value)}): they were worse than right labels."
+            f"({p_value(held.surprise_p_value)}): if both were drawn alike, they were worse than right labels."
         )
 
 
