@@ -110,8 +110,9 @@ def _held_lines(held: Held) -> Iterator[str]:
         yield "The held-out split was cleaned as well, so it cannot say how wrong the labels were before."
     elif held.surprise_p_value <= ALPHA:
         yield (
-            f"Before, the labels contradicted their pictures more often than the held-out ones do "
-            f"({p_value(held.surprise_p_value)}): if both were drawn alike, they were worse than right labels."
+            "Before, the labels contradicted their pictures more often than the held-out ones do "
+            f"({p_value(held.surprise_p_value)}): if both were drawn alike, they were worse than right "
+            "labels."
         )
 
 

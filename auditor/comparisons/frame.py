@@ -33,7 +33,7 @@ VOTERS = 30
 """Neighbours kept for each row; votes take the first ten that are there."""
 SAME_VECTOR = 0.999
 """Cosine from which two vectors of one picture count as made by the same network."""
-MOST_CELLS = 3_000_000_000
+MOST_CELLS = 1_000_000_000
 """Rows x dimensions x classes above which a random part of the groups stands for all."""
 
 Array = NDArray[np.float64]
