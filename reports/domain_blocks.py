@@ -51,7 +51,8 @@ def accuracy_figures(c: DomainComparison) -> FigureBlock:
         Figure(
             "With the shift taken off",
             ("—", words.interval(c.centred)),
-            note="each domain centred on the mean of its classes",
+            note="each domain centred on the mean of its classes"
+            + ("; with two classes this undoes a misplaced border too" if len(c.sides.classes) == 2 else ""),
         ),
         Figure(
             "The same without labels",

@@ -9,6 +9,7 @@ from auditor.comparisons.domain_advice import Advice
 from auditor.comparisons.domain_pairs import DomainPair
 from auditor.comparisons.domain_verdicts import (
     CHANGED,
+    EITHER_BORDER,
     MISPLACED,
     OVERLAP,
     SEPARATED,
@@ -59,7 +60,7 @@ def lines(c: DomainComparison) -> tuple[str, ...]:
         out.append(f"On {names(c)[1]} {'; '.join(worst)}.")
     out.append(pair_counts(c.pairs))
     won = c.centred.estimate - c.accuracy_test.estimate
-    if c.verdict == FAILS and won > WORTH_TELLING:
+    if c.verdict == FAILS and won > WORTH_TELLING and len(c.sides.classes) > 2:
         out.append(
             f"With the shift between the domains taken off, accuracy is {percent(c.centred.estimate)}: the "
             f"shift alone costs {100 * won:.0f} of the {100 * c.drop.estimate:.0f} points."
@@ -126,6 +127,7 @@ def what_to_do(c: DomainComparison) -> tuple[str, ...]:
     unsure = [pair for pair in c.pairs if pair.verdict == UNTOLD]
     out += [
         f"No verdict for {_listed(c, [p for p in unsure if p.reason == reason])}. {reason}"
+        + (f" {_either_border(c)}" if reason in EITHER_BORDER else "")
         for reason in dict.fromkeys(pair.reason for pair in unsure)
     ]
     if c.leaks:
@@ -135,6 +137,14 @@ def what_to_do(c: DomainComparison) -> tuple[str, ...]:
             "them: whoever trains on it has seen the answer."
         )
     return tuple(out) or (f"Nothing: the classes of {test} are told apart by what {train} teaches.",)
+
+
+def _either_border(c: DomainComparison) -> str:
+    test = names(c)[1]
+    return (
+        f"Setting the border anew with a few labelled pictures from {test} helps either way; taking each "
+        f"domain's own mean off helps only if all of {test} moved."
+    )
 
 
 def _listed(c: DomainComparison, pairs: Sequence[DomainPair]) -> str:
@@ -187,8 +197,9 @@ def meanings(c: DomainComparison) -> tuple[str, ...]:
         "does "
         "not repair it.",
         "Global shift: the same, and undoing the shift of the other classes does repair it.",
-        f"Cannot tell: fewer than {bars.least_groups} independent pictures of one class on {test}, or an "
-        "interval that lies across a bar.",
+        f"Cannot tell: fewer than {bars.least_groups} independent pictures of one class on {test}, an "
+        "interval that lies across a bar, no straight border though the neighbours agree, or a wrong border "
+        "and no other class with enough pictures to tell whether all of it moved.",
     )
 
 
@@ -196,7 +207,10 @@ def notes(c: DomainComparison) -> tuple[str, ...]:
     """Return what to know beside."""
     out = [*c.sides.notes, "Label noise inside the test domain looks like overlap."]
     if len(c.sides.classes) == 2:
-        out.append("With two classes a global shift and a misplaced border cannot be told apart.")
+        out.append(
+            'With two classes a global shift and a misplaced border cannot be told apart: either is "cannot '
+            'tell".'
+        )
     out.append(
         "The probe is linear discriminant analysis on the audit's vectors, not your network. Intervals are "
         "at "

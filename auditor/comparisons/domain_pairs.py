@@ -5,7 +5,7 @@
       carried_auc          along the direction carried over from the training domain
       carried_accuracy     .. and at the border carried over
       own_border           .. and at the middle between both classes' means in the test domain
-      centred              .. and after the shift of the other classes is undone
+      centred              .. and after the shift of the other classes is undone (domain_shift)
       centred_unlabelled   .. or that of all samples
     figures --domain_verdicts--> verdict and reason
 
@@ -15,6 +15,7 @@ domain looks like overlap.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from auditor.arrays import Bools, Floats
 from auditor.comparisons.domain_probes import DomainScores
+from auditor.comparisons.domain_shift import others_move, side_counts
 from auditor.comparisons.domain_sides import Side, Sides
 from auditor.comparisons.domain_verdicts import DomainBars, give_verdict
 from auditor.comparisons.intervals import (
@@ -53,6 +55,8 @@ class DomainPair:
         sample) and in the test domain: (a as b, b as a, a as b, b as a).
     train_auc : in the training domain, out of sample.
     inside_room, carried_room : how much more these AUCs may still grow with more samples.
+    centred : unknown where the other classes cannot tell their shift; its interval, like that of
+        `centred_loss`, holds whatever border their shift may ask for.
     border_loss, centred_loss : own_border less carried_accuracy, and less centred.
     """
 
@@ -105,12 +109,14 @@ class _Cut:
 @dataclass(frozen=True)
 class PairInputs:
     """What the pairs are measured on; `confusions` of the training and the test domain are (k, k) counts,
-    `groups` (k,) the independent groups of each class in the test domain."""
+    `groups` (k,) the independent groups of each class in the test domain, `counts` (k,) the independent
+    samples that each class is worth in the training and in the test domain."""
 
     sides: Sides
     scores: DomainScores
     confusions: tuple[Counts, Counts]
     groups: Counts
+    counts: tuple[Array, Array]
 
 
 def measure_confusions(sides: Sides, scores: DomainScores) -> PairInputs:
@@ -121,7 +127,8 @@ def measure_confusions(sides: Sides, scores: DomainScores) -> PairInputs:
         matrix = np.zeros((k, k), dtype=np.int64)
         np.add.at(matrix, (side.codes, values.argmax(axis=1)), 1)
         counts.append(matrix)
-    return PairInputs(sides, scores, (counts[0], counts[1]), sides.test.groups_of_classes(k))
+    worth = side_counts(sides.train, k), side_counts(sides.test, k)
+    return PairInputs(sides, scores, (counts[0], counts[1]), sides.test.groups_of_classes(k), worth)
 
 
 def judge_pair(inputs: PairInputs, pair: tuple[int, int], bars: DomainBars) -> DomainPair:
@@ -129,14 +136,15 @@ def judge_pair(inputs: PairInputs, pair: tuple[int, int], bars: DomainBars) -> D
     a, b = pair
     scores = inputs.scores
     train, test = _cut(inputs.sides.train, a, b), _cut(inputs.sides.test, a, b)
-    figures = _figures(scores, train, test, pair)
+    figures = _figures(inputs, train, test, pair)
     groups = (int(inputs.groups[a]), int(inputs.groups[b]))
     if min(groups) < 2:
         figures["inside_auc"] = UNKNOWN
     inside_room = INSIDE_ROOM * max(0.0, figures["inside_auc"].estimate - _half_auc(scores, test, a, b))
     halves = [auc(_margin(half, test.rows, a, b), test.first) for half in scores.carried_halves]
     carried_room = CARRIED_ROOM * max(0.0, figures["carried_auc"].estimate - sum(halves) / 2)
-    verdict, reason = give_verdict(figures, (inside_room, carried_room), groups, bars)
+    rooms = inside_room, carried_room
+    verdict, reason = give_verdict(figures, rooms, groups, len(inputs.groups) - 2, bars)
     (a_train, b_train), (a_test, b_test) = ((int(m[a, b]), int(m[b, a])) for m in inputs.confusions)
     taken = (a_train, b_train, a_test, b_test)
     return DomainPair(
@@ -152,32 +160,32 @@ def judge_pair(inputs: PairInputs, pair: tuple[int, int], bars: DomainBars) -> D
     )
 
 
-def _figures(scores: DomainScores, train: _Cut, test: _Cut, pair: tuple[int, int]) -> dict[str, Interval]:
+def _figures(inputs: PairInputs, train: _Cut, test: _Cut, pair: tuple[int, int]) -> dict[str, Interval]:
     a, b = pair
+    scores = inputs.scores
     margin = _margin(scores.carried, test.rows, a, b)
-    middle = (margin[test.first].mean() + margin[~test.first].mean()) / 2
-    others = _others_move(scores, a, b)
-    unlabelled = float(scores.unlabelled[a] - scores.unlabelled[b])
-    right = {
-        name: (margin > border) == test.first
-        for name, border in (
-            ("carried", 0.0),
-            ("own", middle),
-            ("centred", others),
-            ("unlabelled", unlabelled),
-        )
-    }
+    own = (margin > (margin[test.first].mean() + margin[~test.first].mean()) / 2) == test.first
+    carried = (margin > 0.0) == test.first
+    unlabelled = (margin > float(scores.unlabelled[a] - scores.unlabelled[b])) == test.first
+    move = others_move(scores, inputs.sides, inputs.counts, pair)
+    centred = [(margin > border) == test.first for border in (move.estimate, move.low, move.high)]
+    known = not math.isnan(move.estimate)
     return {
         "train_auc": train.auc(scores.left_out, a, b),
         "inside_auc": test.auc(scores.inside, a, b),
         "carried_auc": test.auc(scores.carried, a, b),
-        "carried_accuracy": test.accuracy(right["carried"]),
-        "own_border": test.accuracy(right["own"]),
-        "centred": test.accuracy(right["centred"]),
-        "centred_unlabelled": test.accuracy(right["unlabelled"]),
-        "border_loss": test.change(right["carried"], right["own"]),
-        "centred_loss": test.change(right["centred"], right["own"]),
+        "carried_accuracy": test.accuracy(carried),
+        "own_border": test.accuracy(own),
+        "centred": _hull([test.accuracy(right) for right in centred]) if known else UNKNOWN,
+        "centred_unlabelled": test.accuracy(unlabelled),
+        "border_loss": test.change(carried, own),
+        "centred_loss": _hull([test.change(right, own) for right in centred]) if known else UNKNOWN,
     }
+
+
+def _hull(parts: list[Interval]) -> Interval:
+    """The first estimate, with an interval that holds those of all."""
+    return Interval(parts[0].estimate, min(p.low for p in parts), max(p.high for p in parts))
 
 
 def worst_pairs(left_out: Counts, carried: Counts, all_up_to: int, most: int) -> list[tuple[int, int]]:
@@ -206,18 +214,6 @@ def _cut(side: Side, a: int, b: int) -> _Cut:
 
 def _margin(scores: Floats, rows: NDArray[np.int64], a: int, b: int) -> Array:
     return np.asarray(scores[rows, a] - scores[rows, b], dtype=np.float64)
-
-
-def _others_move(scores: DomainScores, a: int, b: int) -> float:
-    """Move of the border between a and b that the other classes' moves ask for: their median.
-
-    The two classes themselves do not vote, or a border misplaced between them alone would look like a move of
-    everything. With only two classes there are no others: their own mean stands in, and the two cases
-    cannot be told apart.
-    """
-    moves = scores.moves[:, a] - scores.moves[:, b]
-    others = np.delete(moves, [a, b])
-    return float(np.median(others)) if len(others) else float(moves.mean())
 
 
 def _half_auc(scores: DomainScores, test: _Cut, a: int, b: int) -> float:

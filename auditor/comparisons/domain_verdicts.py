@@ -6,6 +6,7 @@
     apart along it, the border costs too much        "global shift" when the other classes' shift restores it,
                                                      "misplaced border" when it does not
     apart, border in its place                       "separated"
+    .. and no other class says which of the two      "cannot tell"
     an interval straddles a bar                      "cannot tell"
 
 What the border costs is measured against
@@ -15,6 +16,7 @@ only partly is not taken for a wrong border. Label noise inside the test domain 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,6 +30,20 @@ SHIFTED = "global shift"
 UNTOLD = "cannot tell"
 VERDICTS = (OVERLAP, CHANGED, MISPLACED, SHIFTED, UNTOLD, SEPARATED)
 """Every verdict, the hardest to repair first."""
+TWO_CLASSES = (
+    "The classes are apart, but the border lies in the wrong place. With two classes nothing tells whether "
+    "it is misplaced between them or the whole domain moved."
+)
+FEW_OTHERS = (
+    "The classes are apart, but the border lies in the wrong place. The other classes have too few pictures "
+    "to tell whether it is misplaced between these two or the whole domain moved."
+)
+UNSURE_SHIFT = (
+    "The classes are apart, but the border lies in the wrong place. Whether it is misplaced between these "
+    "two or the whole domain moved is too uncertain."
+)
+EITHER_BORDER = (TWO_CLASSES, FEW_OTHERS, UNSURE_SHIFT)
+"""Reasons that leave open which of `MISPLACED` and `SHIFTED` it is."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +73,11 @@ class DomainBars:
 
 
 def give_verdict(
-    figures: Mapping[str, Interval], rooms: tuple[float, float], groups: tuple[int, int], bars: DomainBars
+    figures: Mapping[str, Interval],
+    rooms: tuple[float, float],
+    groups: tuple[int, int],
+    others: int,
+    bars: DomainBars,
 ) -> tuple[str, str]:
     """Return the verdict and its reason in one sentence.
 
@@ -66,6 +86,7 @@ def give_verdict(
     figures : intervals by their names in `domain_pairs.DomainPair`.
     rooms : how much the AUC inside the test domain, and the carried one, may still grow with more samples.
     groups : independent groups of both classes in the test domain.
+    others : classes compared beside these two.
     """
     inside, carried = figures["inside_auc"], figures["carried_auc"]
     if min(groups) < bars.least_groups:
@@ -74,7 +95,7 @@ def give_verdict(
             f"{bars.least_groups} of each are needed."
         )
     if max(inside.low, carried.low) >= bars.apart_auc:
-        return _judge_direction(figures, rooms[1], bars)
+        return _judge_direction(figures, rooms[1], others, bars)
     if max(inside.high + rooms[0], carried.high) < bars.apart_auc:
         return (
             OVERLAP,
@@ -85,7 +106,9 @@ def give_verdict(
     return UNTOLD, "Whether the classes are apart in the test domain lies too close to the bar."
 
 
-def _judge_direction(figures: Mapping[str, Interval], room: float, bars: DomainBars) -> tuple[str, str]:
+def _judge_direction(
+    figures: Mapping[str, Interval], room: float, others: int, bars: DomainBars
+) -> tuple[str, str]:
     """Both classes are apart in the test domain: does the direction carried over tell them apart?"""
     inside, carried = figures["inside_auc"], figures["carried_auc"]
     best = carried.high + room
@@ -98,10 +121,10 @@ def _judge_direction(figures: Mapping[str, Interval], room: float, bars: DomainB
         )
     if carried.low < bars.kept_auc:
         return UNTOLD, "The classes are apart; how well the direction carries over lies too close to the bar."
-    return _judge_border(figures, bars)
+    return _judge_border(figures, others, bars)
 
 
-def _judge_border(figures: Mapping[str, Interval], bars: DomainBars) -> tuple[str, str]:
+def _judge_border(figures: Mapping[str, Interval], others: int, bars: DomainBars) -> tuple[str, str]:
     """Both classes are apart along the carried direction: is the border in its place?"""
     loss, centred = figures["border_loss"], figures["centred_loss"]
     if not loss.surely_above(bars.border_loss):
@@ -110,6 +133,8 @@ def _judge_border(figures: Mapping[str, Interval], bars: DomainBars) -> tuple[st
         if loss.surely_below(bars.border_fine):
             return SEPARATED, "The classes are apart and the border carried over lies between them."
         return UNTOLD, "The classes are apart; what the border's place costs is too uncertain."
+    if math.isnan(centred.estimate):
+        return UNTOLD, FEW_OTHERS if others else TWO_CLASSES
     if centred.surely_above(bars.border_loss):
         return MISPLACED, (
             "The classes are apart along the direction carried over, but the border lies in the wrong place, "
@@ -120,7 +145,4 @@ def _judge_border(figures: Mapping[str, Interval], bars: DomainBars) -> tuple[st
             SHIFTED,
             "The whole domain moved: with the other classes' shift undone the border is in its place.",
         )
-    return (
-        UNTOLD,
-        "The border lies in the wrong place; whether the whole domain moved with it is too uncertain.",
-    )
+    return UNTOLD, UNSURE_SHIFT

@@ -68,6 +68,38 @@ def test_a_probe_that_still_gets_better_makes_no_overlap() -> None:
     assert told["direction changed"] + told["cannot tell"] == 10
 
 
+@pytest.mark.parametrize("story", ["misplaced border", "global shift"])
+@pytest.mark.parametrize(("third", "said"), [(0, "With two classes"), (2, "The other classes have too few")])
+def test_no_other_class_tells_a_misplaced_border_from_a_shift(story: str, third: int, said: str) -> None:
+    """Two classes alone, or a third one with two test samples."""
+    vectors, codes, domains = planted(story)
+    kept = (codes < 2) | ((codes == 2) & ((np.arange(500) < 250) | (np.arange(500) < 350 + third)))
+    kept &= (codes < 2) | (third > 0)
+    dataset = make_dataset(codes[kept], domain=list(np.array(domains)[kept]))
+    pair = next(
+        p for p in compare_domains(audit_of(dataset, vectors[kept]), "A", "B").pairs if (p.a, p.b) == (0, 1)
+    )
+    assert pair.verdict == "cannot tell"
+    assert said in pair.reason
+    assert np.isnan(pair.centred.estimate)
+    assert pair.border_loss.low > 0.05
+
+
+def test_few_samples_of_the_others_make_their_move_uncertain() -> None:
+    """The interval of what undoing the shift restores widens as the third class has fewer test samples."""
+    widths = []
+    for third in (6, 12, 80):
+        vectors, codes, domains = planted("global shift", each=80)
+        kept = (codes < 2) | ((codes == 2) & (np.arange(800) < 560 + third))
+        dataset = make_dataset(codes[kept], domain=list(np.array(domains)[kept]))
+        comparison = compare_domains(audit_of(dataset, vectors[kept]), "A", "B")
+        pair = next(p for p in comparison.pairs if (p.a, p.b) == (0, 1))
+        widths.append(pair.centred.high - pair.centred.low)
+        assert pair.verdict in ("global shift", "cannot tell")
+    assert pair.verdict == "global shift"
+    assert widths[0] > widths[1] > widths[2]
+
+
 def test_labels_of_the_test_domain_at_random_are_overlap() -> None:
     vectors, codes, domains = planted("separated", each=60)
     codes = codes.copy()

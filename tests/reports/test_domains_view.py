@@ -110,3 +110,15 @@ def test_hostile_names_stay_text_on_the_page(tmp_path: Path) -> None:
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<img src=x" not in page
     assert page.count("</script>") == page.count("<script")
+
+
+def test_two_classes_are_told_that_either_border_is_possible() -> None:
+    vectors, codes, domains = planted("misplaced border")
+    kept = codes < 2
+    dataset = make_dataset(codes[kept], domain=list(np.array(domains)[kept]))
+    view = domains_view(compare_domains(audit_of(dataset, vectors[kept]), "A", "B"))
+    todo = block(view, "What to do")
+    assert isinstance(todo, v.WordsBlock)
+    assert "With two classes nothing tells" in todo.paragraphs[0]
+    assert "a few labelled pictures from B helps either way" in todo.paragraphs[0]
+    assert not any("the shift alone costs" in line for line in view.lines)
