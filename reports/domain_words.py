@@ -186,8 +186,7 @@ def meanings(c: DomainComparison) -> tuple[str, ...]:
         f"Separated: on {test} the two classes are apart, and the border learned on {train} lies between "
         "them.",
         f"Overlap: on {test} no probe tells them apart (AUC surely below {bars.apart_auc:.2f}), not even one "
-        "that "
-        f"is trained there. Label noise inside {test} looks the same.",
+        f"that is trained there, and neither do the neighbours. Label noise inside {test} looks the same.",
         f"Direction changed: a probe trained on {test} tells them apart, the direction learned on {train} "
         "does "
         "not.",

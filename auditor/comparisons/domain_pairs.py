@@ -2,6 +2,7 @@
 
     scores of both classes' test samples
       inside_auc           a probe trained inside the test domain, out of group
+      neighbours_auc       the vote of the neighbours there, out of group
       carried_auc          along the direction carried over from the training domain
       carried_accuracy     .. and at the border carried over
       own_border           .. and at the middle between both classes' means in the test domain
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.arrays import Bools, Floats
+from auditor.comparisons.domain_neighbours import InsideVotes
 from auditor.comparisons.domain_probes import DomainScores
 from auditor.comparisons.domain_shift import others_move, side_counts
 from auditor.comparisons.domain_sides import Side, Sides
@@ -67,6 +69,7 @@ class DomainPair:
     train_auc: Interval
     inside_auc: Interval
     inside_room: float
+    neighbours_auc: Interval
     carried_auc: Interval
     carried_room: float
     carried_accuracy: Interval
@@ -110,16 +113,17 @@ class _Cut:
 class PairInputs:
     """What the pairs are measured on; `confusions` of the training and the test domain are (k, k) counts,
     `groups` (k,) the independent groups of each class in the test domain, `counts` (k,) the independent
-    samples that each class is worth in the training and in the test domain."""
+    samples that each class is worth in the training and in the test domain, `votes` those of neighbours."""
 
     sides: Sides
     scores: DomainScores
     confusions: tuple[Counts, Counts]
     groups: Counts
     counts: tuple[Array, Array]
+    votes: InsideVotes
 
 
-def measure_confusions(sides: Sides, scores: DomainScores) -> PairInputs:
+def measure_confusions(sides: Sides, scores: DomainScores, votes: InsideVotes) -> PairInputs:
     """Count, in both domains, given label against most probable class (a domain's own copies once)."""
     k = len(sides.classes)
     counts = []
@@ -128,7 +132,8 @@ def measure_confusions(sides: Sides, scores: DomainScores) -> PairInputs:
         np.add.at(matrix, (side.codes, values.argmax(axis=1)), 1)
         counts.append(matrix)
     worth = side_counts(sides.train, k), side_counts(sides.test, k)
-    return PairInputs(sides, scores, (counts[0], counts[1]), sides.test.groups_of_classes(k), worth)
+    groups = sides.test.groups_of_classes(k)
+    return PairInputs(sides, scores, (counts[0], counts[1]), groups, worth, votes)
 
 
 def judge_pair(inputs: PairInputs, pair: tuple[int, int], bars: DomainBars) -> DomainPair:
@@ -173,6 +178,7 @@ def _figures(inputs: PairInputs, train: _Cut, test: _Cut, pair: tuple[int, int])
     return {
         "train_auc": train.auc(scores.left_out, a, b),
         "inside_auc": test.auc(scores.inside, a, b),
+        "neighbours_auc": auc_interval(auc(inputs.votes.share(test.rows, a, b), test.first), *test.counts),
         "carried_auc": test.auc(scores.carried, a, b),
         "carried_accuracy": test.accuracy(carried),
         "own_border": test.accuracy(own),

@@ -1,7 +1,7 @@
 """What the figures of two classes in the test domain mean: one verdict, one reason.
 
     fewer than 30 groups a class                     "cannot tell"
-    no probe tells them apart, inside or carried     "overlap"
+    no probe tells them apart, inside or carried     "overlap", unless the neighbours inside do
     apart inside, not along the carried direction    "direction changed"
     apart along it, the border costs too much        "global shift" when the other classes' shift restores it,
                                                      "misplaced border" when it does not
@@ -41,6 +41,10 @@ FEW_OTHERS = (
 UNSURE_SHIFT = (
     "The classes are apart, but the border lies in the wrong place. Whether it is misplaced between these "
     "two or the whole domain moved is too uncertain."
+)
+NOT_STRAIGHT = (
+    "The classes are told apart by their neighbours in the test domain, but not by a straight border: the "
+    "linear probe cannot say what the training domain teaches about them."
 )
 EITHER_BORDER = (TWO_CLASSES, FEW_OTHERS, UNSURE_SHIFT)
 """Reasons that leave open which of `MISPLACED` and `SHIFTED` it is."""
@@ -96,12 +100,15 @@ def give_verdict(
         )
     if max(inside.low, carried.low) >= bars.apart_auc:
         return _judge_direction(figures, rooms[1], others, bars)
-    if max(inside.high + rooms[0], carried.high) < bars.apart_auc:
+    neighbours = figures["neighbours_auc"]
+    if neighbours.estimate >= bars.apart_auc and max(inside.high, carried.high) < bars.apart_auc:
+        return UNTOLD, NOT_STRAIGHT
+    if max(inside.high + rooms[0], carried.high, neighbours.high) < bars.apart_auc:
         return (
             OVERLAP,
-            "No probe tells the classes apart, not even one that is trained inside the test domain.",
+            "Neither a probe trained inside the test domain nor the neighbours there tell the classes apart.",
         )
-    if max(inside.high, carried.high) < bars.apart_auc:
+    if max(inside.high, carried.high, neighbours.high) < bars.apart_auc:
         return UNTOLD, "The test domain has too few pictures: a probe inside it still gets better with more."
     return UNTOLD, "Whether the classes are apart in the test domain lies too close to the bar."
 

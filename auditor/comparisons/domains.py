@@ -22,6 +22,7 @@ from auditor.arrays import Floats, Ints, Progress, no_progress
 from auditor.audit import calm_blas
 from auditor.comparisons.domain_advice import Advice, advise
 from auditor.comparisons.domain_moves import ClassMove, Leak, class_moves, find_leaks
+from auditor.comparisons.domain_neighbours import inside_votes
 from auditor.comparisons.domain_pairs import (
     Counts,
     DomainPair,
@@ -149,7 +150,7 @@ def compare_domains(
 def _compare(audit: Audit, sides: Sides, seed: int, bars: DomainBars, progress: Progress) -> DomainComparison:
     z_train, z_test = comparable_vectors(audit, sides)
     scores = probe_domains(z_train, z_test, sides, seed, progress)
-    inputs = measure_confusions(sides, scores)
+    inputs = measure_confusions(sides, scores, inside_votes(audit, sides.test))
     pairs = _judge_pairs(inputs, bars, progress)
     shift, moves = class_moves(z_train, z_test, sides)
     unit_train, unit_test = unit_rows(z_train), unit_rows(z_test)

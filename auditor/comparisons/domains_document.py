@@ -26,6 +26,7 @@ EVIDENCE = (
 PAIR_FIGURES = (
     "train_auc",
     "inside_auc",
+    "neighbours_auc",
     "carried_auc",
     "carried_accuracy",
     "own_border",

@@ -68,6 +68,25 @@ def test_a_probe_that_still_gets_better_makes_no_overlap() -> None:
     assert told["direction changed"] + told["cannot tell"] == 10
 
 
+def test_classes_apart_without_a_straight_border_are_no_overlap() -> None:
+    """Each class in two opposite corners of a square: no probe tells them apart, every neighbour does."""
+    rng = np.random.default_rng(0)
+    codes = np.tile(np.arange(300) % 3, 2)
+    side = rng.choice([-3, 3], 600)
+    vectors = 0.5 * rng.normal(size=(600, 8))
+    vectors[:, 0] += np.where(codes < 2, side, 0)
+    vectors[:, 1] += np.where(codes == 0, side, np.where(codes == 1, -side, 0))
+    vectors[:, 2] += 6 * (codes == 2)
+    dataset = make_dataset(codes, domain=["A"] * 300 + ["B"] * 300)
+    comparison = compare_domains(audit_of(dataset, vectors), "A", "B")
+    pair = next(p for p in comparison.pairs if (p.a, p.b) == (0, 1))
+    assert pair.inside_auc.high < 0.9 < 0.97 < pair.neighbours_auc.estimate
+    assert pair.verdict == "cannot tell"
+    assert "not by a straight border" in pair.reason
+    overlap = next(p for p in compare("overlap").pairs if (p.a, p.b) == (0, 1))
+    assert overlap.neighbours_auc.high < 0.9
+
+
 @pytest.mark.parametrize("story", ["misplaced border", "global shift"])
 @pytest.mark.parametrize(("third", "said"), [(0, "With two classes"), (2, "The other classes have too few")])
 def test_no_other_class_tells_a_misplaced_border_from_a_shift(story: str, third: int, said: str) -> None:
