@@ -174,7 +174,7 @@ def _lay_down(samples: PageSamples, pictures: Mapping[str, Thumbnail]) -> tuple[
 
 def _panel_words(panel: PanelPoints) -> dict[str, str]:
     marked, drawn = len(panel.marked_samples), len(panel.plain_samples) + len(panel.marked_samples)
-    words = f"{panel.title}: map of {wording.plural(drawn, 'sample', 'samples')}"
+    words = f"{wording.isolate(panel.title)}: map of {wording.plural(drawn, 'sample', 'samples')}"
     if marked:
         words += f", {wording.number(marked)} of them {panel.marked_as or 'marked'}"
     rest = "The tables below hold the numbers."

@@ -19,6 +19,8 @@ from reports.panels import TABLE_ROWS
 MATRIX_CLASSES = 20
 SHOTS_FIRST = 24
 """Pictures of a group that show at once; a button shows the others."""
+LONG_TEXT = 40
+"""Characters from which on a cell's text may be clamped, so that pointing at it shows the whole of it."""
 GROUPS_FIRST = 12
 """Groups of a gallery that show at once; a button shows the others."""
 
@@ -34,11 +36,12 @@ KINDS: tuple[tuple[type, str], ...] = (
 
 @dataclass(frozen=True)
 class DrawnCell:
-    """A table cell with the value that sorts it, "" where its text does."""
+    """A table cell with the value that sorts it, "" where its text does; `title` is its text when long."""
 
     text: str
     value: str
     tone: v.Tone
+    title: str
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,8 @@ def numbers(values: Iterable[int]) -> str:
 def _cell(cell: v.Cell, numeric: bool) -> DrawnCell:
     value = _read_number(cell.text) if cell.value is None and numeric else cell.value
     text = "" if value is None else f"{value:.10g}"
-    return DrawnCell(cell.text, "none" if numeric and value is None else text, cell.tone)
+    title = cell.whole or (cell.text if len(cell.text) > LONG_TEXT else "")
+    return DrawnCell(cell.text, "none" if numeric and value is None else text, cell.tone, title)
 
 
 def _read_number(text: str) -> float | None:

@@ -74,11 +74,15 @@ class FigureBlock:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table. `value` sorts where the text does not; `tone` colours a word of change."""
+    """One cell of a table. `value` sorts where the text does not; `tone` colours a word of change.
+
+    `whole` is the text with its names not cut, for who points at it; "" where nothing is cut.
+    """
 
     text: str
     value: float | None = None
     tone: Tone = "plain"
+    whole: str = ""
 
 
 @dataclass(frozen=True)

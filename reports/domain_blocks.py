@@ -32,7 +32,7 @@ from reports.comparison_view import (
     TableBlock,
     Tone,
 )
-from reports.wording import isolate, number, percent, plural
+from reports.wording import isolate, isolate_whole, number, percent, plural
 
 SHOWN_LEAKS = 50
 
@@ -62,7 +62,7 @@ def accuracy_figures(c: DomainComparison) -> FigureBlock:
     )
     return FigureBlock(
         "Does it hold?",
-        (c.sides.train.name, c.sides.test.name),
+        words.names(c),
         figures,
         "In brackets the 95 % interval in percent. On the training domain every picture is judged out of "
         "sample.",
@@ -71,7 +71,7 @@ def accuracy_figures(c: DomainComparison) -> FigureBlock:
 
 def pair_table(c: DomainComparison) -> TableBlock:
     """Every pair that was judged, those that confuse most first."""
-    train, test = c.sides.train.name, c.sides.test.name
+    train, test = words.names(c)
     return TableBlock(
         "Pairs of classes",
         (
@@ -106,7 +106,7 @@ def _pair_row(c: DomainComparison, pair: DomainPair) -> Row:
     ]
     return Row(
         (
-            Cell(f"{a} / {b}"),
+            Cell(f"{isolate(a)} / {isolate(b)}", whole=f"{isolate_whole(a)} / {isolate_whole(b)}"),
             Cell(pair.verdict, tone=words.VERDICT_TONES[pair.verdict]),
             Cell(f"{number(a_train)} / {number(b_train)}", a_train + b_train),
             Cell(f"{number(a_test)} / {number(b_test)}", a_test + b_test),
@@ -121,12 +121,12 @@ def collect_gallery(c: DomainComparison, at: Numbers) -> GalleryBlock:
     """What to collect and what to leave out, with the pictures."""
     groups = []
     for one in c.advice:
-        of, to = isolate(c.sides.classes[one.of]), isolate(c.sides.classes[one.to])
+        of, to = words.quoted(c.sides.classes[one.of]), words.quoted(c.sides.classes[one.to])
         leave = bool(one.leave_out)
         title = (
             f"Leave out of {of}: they look like {to}"
             if leave
-            else f"Collect more {of}, unlike these near {to}"
+            else f"Collect more of {of}, unlike these near {to}"
         )
         pictures = _pictures(one.leave_out if leave else one.nearest, at)
         groups.append(PictureGroup(title, pictures, words.advice(c, one), (one.of, one.to)))
@@ -161,7 +161,7 @@ def near_gallery(c: DomainComparison, at: Numbers) -> GalleryBlock:
 
 
 def _near_title(c: DomainComparison, near: NearPictures, cluster: PictureCluster) -> str:
-    of, to = isolate(c.sides.classes[near.of]), isolate(c.sides.classes[near.to])
+    of, to = words.quoted(c.sides.classes[near.of]), words.quoted(c.sides.classes[near.to])
     what = {
         NEAR: f"{number(len(cluster.ids))} that are alike",
         ALONE: "single ones",
@@ -194,7 +194,7 @@ def matrix_block(c: DomainComparison) -> MatrixBlock:
 
 def class_table(c: DomainComparison) -> TableBlock:
     """Every class in both domains, those that move most by themselves first."""
-    train, test = c.sides.train.name, c.sides.test.name
+    train, test = words.names(c)
     by_code = {one.code: one for one in c.classes}
     rows = tuple(_class_row(c, by_code[move.code], move) for move in c.moves)
     return TableBlock(
@@ -218,14 +218,16 @@ def class_table(c: DomainComparison) -> TableBlock:
 
 
 def _class_row(c: DomainComparison, one: DomainClass, move: ClassMove) -> Row:
-    taken = f"{c.sides.classes[one.taken_for]} ({number(one.taken)})" if one.taken else "none"
+    most = c.sides.classes[one.taken_for] if one.taken else ""
+    taken = f"{isolate(most)} ({number(one.taken)})" if one.taken else "none"
+    whole = f"{isolate_whole(most)} ({number(one.taken)})" if one.taken else ""
     cells = (
-        Cell(c.sides.classes[one.code]),
+        Cell(isolate_whole(c.sides.classes[one.code])),
         Cell(number(one.train_samples)),
         Cell(number(one.test_samples)),
         Cell(words.interval(one.train_recall), one.train_recall.estimate),
         Cell(words.interval(one.test_recall), one.test_recall.estimate),
-        Cell(taken),
+        Cell(taken, whole=whole),
         Cell(f"{move.whole:.2f}", move.whole),
         Cell(f"{move.own:.2f}", move.own),
     )
@@ -257,7 +259,7 @@ def leak_gallery(c: DomainComparison, at: Numbers) -> GalleryBlock:
     groups = []
     for leak in c.leaks[:SHOWN_LEAKS]:
         same = "The same picture" if leak.identical else "Nearly the same picture"
-        labels = " and ".join(isolate(label) for label in leak.labels)
+        labels = " and ".join(words.quoted(label) for label in leak.labels)
         pictures = (
             *_pictures(leak.train, at, [c.sides.train.name] * len(leak.train)),
             *_pictures(leak.test, at, [c.sides.test.name] * len(leak.test)),

@@ -20,7 +20,7 @@ from auditor.comparisons.domain_verdicts import (
 from auditor.comparisons.domains import DROP, DROP_FINE, FAILS, HOLDS, SURE_LOSS, DomainComparison
 from auditor.comparisons.intervals import Interval
 from reports.comparison_view import Tone
-from reports.wording import isolate, number, percent, plural
+from reports.wording import isolate, isolate_whole, number, percent, plural
 
 WORTH_TELLING = 0.02
 """Accuracy that centring must win back before the header tells it."""
@@ -70,15 +70,23 @@ def lines(c: DomainComparison) -> tuple[str, ...]:
 
 def points(c: DomainComparison) -> str:
     """Return the change of the accuracy in points with its interval."""
-    low, high = -100 * c.drop.high, -100 * c.drop.low
-    return f"{-100 * c.drop.estimate:+.0f} points ({low:+.0f} to {high:+.0f} at 95 % confidence)".replace(
-        "-", "−"
-    )
+    low, middle, high = (signed(-100 * v) for v in (c.drop.high, c.drop.estimate, c.drop.low))
+    return f"{middle} points ({low} to {high} at 95 % confidence)"
+
+
+def signed(value: float) -> str:
+    """Return a whole number with its sign; what rounds to nothing has none."""
+    return f"{round(value):+d}".replace("-", "−") if round(value) else "0"
 
 
 def names(c: DomainComparison) -> tuple[str, str]:
     """Return the names of both domains as they stand in a sentence."""
     return isolate(c.sides.train.name), isolate(c.sides.test.name)
+
+
+def quoted(name: str) -> str:
+    """Return the name of a class as it stands beside words and numbers."""
+    return f"“{isolate(name)}”"
 
 
 def pair_counts(pairs: Sequence[DomainPair]) -> str:
@@ -101,8 +109,9 @@ def interval(value: Interval, share: bool = True) -> str:
 def _confusions(c: DomainComparison) -> list[str]:
     found = sorted((one for one in c.classes if one.taken), key=lambda one: (-one.taken, one.code))
     return [
-        f"{number(one.taken)} of {number(one.test_samples)} {isolate(c.sides.classes[one.code])} "
-        f"{'is' if one.taken == 1 else 'are'} taken for {isolate(c.sides.classes[one.taken_for])}"
+        f"{number(one.taken)} of {plural(one.test_samples, 'picture', 'pictures')} of "
+        f"{quoted(c.sides.classes[one.code])} {'is' if one.taken == 1 else 'are'} taken for "
+        f"{quoted(c.sides.classes[one.taken_for])}"
         for one in found[:NAMED_CONFUSIONS]
     ]
 
@@ -149,7 +158,7 @@ def _either_border(c: DomainComparison) -> str:
 
 def _listed(c: DomainComparison, pairs: Sequence[DomainPair]) -> str:
     named = [
-        f"{isolate(c.sides.classes[p.a])} and {isolate(c.sides.classes[p.b])}" for p in pairs[:NAMED_PAIRS]
+        f"{quoted(c.sides.classes[p.a])} and {quoted(c.sides.classes[p.b])}" for p in pairs[:NAMED_PAIRS]
     ]
     rest = len(pairs) - len(named)
     return "; ".join(named) + (f"; and {plural(rest, 'more pair', 'more pairs')}" if rest else "")
@@ -158,20 +167,21 @@ def _listed(c: DomainComparison, pairs: Sequence[DomainPair]) -> str:
 def advice(c: DomainComparison, one: Advice) -> str:
     """Return what to collect, and what to leave out, for one direction of a pair."""
     train, test = names(c)
-    of, to = isolate(c.sides.classes[one.of]), isolate(c.sides.classes[one.to])
+    of, to = quoted(c.sides.classes[one.of]), quoted(c.sides.classes[one.to])
     taken = ""
     if one.count:
-        taken = f" On {test} {number(one.count)} {to} {'is' if one.count == 1 else 'are'} taken for {of}."
+        pictures = plural(one.count, "picture", "pictures")
+        taken = f" On {test} {pictures} of {to} {'is' if one.count == 1 else 'are'} taken for {of}."
     if one.leave_out:
         return (
-            f"Collect more {of} unlike these, and leave these {number(len(one.leave_out))} out of {of} on "
-            f"{train}, or see whether they belong there: they look more like {to} than like other {of}."
-            f"{taken}"
+            f"Collect more pictures of {of} unlike these, and leave these {number(len(one.leave_out))} out "
+            f"of {of} on {train}, or see whether they belong there: they look more like {to} than like the "
+            f"others of {of}.{taken}"
         )
     where = f", best from {test}" if one.verdict == CHANGED else ""
     return (
-        f"Collect more {of} unlike these{where}: they are its nearest to {to} on {train}. None stands out, "
-        f"so none needs to be left out.{taken}"
+        f"Collect more pictures of {of} unlike these{where}: they are its nearest to {to} on {train}. None "
+        f"stands out, so none needs to be left out.{taken}"
     )
 
 
@@ -204,7 +214,11 @@ def meanings(c: DomainComparison) -> tuple[str, ...]:
 
 def notes(c: DomainComparison) -> tuple[str, ...]:
     """Return what to know beside."""
-    out = [*c.sides.notes, "Label noise inside the test domain looks like overlap."]
+    known = (c.sides.train.name, c.sides.test.name, *c.audit.dataset.classes)
+    out = [
+        *(_keep_straight(note, known) for note in c.sides.notes),
+        "Label noise inside the test domain looks like overlap.",
+    ]
     if len(c.sides.classes) == 2:
         out.append(
             'With two classes a global shift and a misplaced border cannot be told apart: either is "cannot '
@@ -216,3 +230,10 @@ def notes(c: DomainComparison) -> tuple[str, ...]:
         "95 % and count independent pictures: copies once, and the members of a group together."
     )
     return tuple(out)
+
+
+def _keep_straight(note: str, known: Sequence[str]) -> str:
+    """Keep right-to-left names, which a note quotes, from turning the numbers and names after them."""
+    for name in known:
+        note = note.replace(repr(name), isolate_whole(repr(name)))
+    return note

@@ -34,8 +34,8 @@ def domains_view(comparison: DomainComparison, command: str = "") -> ComparisonV
         class_names=c.sides.classes,
         samples=samples,
         maps=(_panel(c, c.sides.train, c.guess_train, at), _panel(c, c.sides.test, c.guess_test, at)),
-        map_note="Both domains lie on the audit's one map. Distances on it are no measure: every figure "
-        f"comes from the full space. Trustworthiness {audit.map.trustworthiness:.2f} (1 is best).",
+        map_note="Both domains lie on the audit's one map, trustworthiness "
+        f"{audit.map.trustworthiness:.2f} (1 is best).",
         blocks=_blocks(c, at),
         notes=words.notes(c),
         footer=_footer(c, command),

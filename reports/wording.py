@@ -85,6 +85,11 @@ def isolate(name: str) -> str:
     """
     if len(name) > NAME_LENGTH:
         name = f"{name[: NAME_LENGTH - 13].rstrip()}…{name[-12:]}"
+    return isolate_whole(name)
+
+
+def isolate_whole(name: str) -> str:
+    """Return the whole name, kept from turning what stands around it."""
     turning = any(unicodedata.bidirectional(c) in ("R", "AL", "RLE", "RLO", "RLI", "LRO") for c in name)
     return f"\u2068{name}\u2069" if turning else name
 

@@ -94,8 +94,9 @@ def give_verdict(
     """
     inside, carried = figures["inside_auc"], figures["carried_auc"]
     if min(groups) < bars.least_groups:
+        noun = "picture" if min(groups) == 1 else "pictures"
         return UNTOLD, (
-            f"Only {min(groups)} independent pictures of one class in the test domain; "
+            f"Only {min(groups)} independent {noun} of one class in the test domain; "
             f"{bars.least_groups} of each are needed."
         )
     if max(inside.low, carried.low) >= bars.apart_auc:

@@ -12,6 +12,7 @@ from stages import make_dataset
 from auditor.comparisons.domains import DomainComparison, compare_domains
 from auditor.comparisons.domains_document import domains_document
 from reports import comparison_view as v
+from reports import domain_words as words
 from reports.comparison_page import write_comparison_page
 from reports.domains_view import domains_view
 
@@ -122,3 +123,62 @@ def test_two_classes_are_told_that_either_border_is_possible() -> None:
     assert "With two classes nothing tells" in todo.paragraphs[0]
     assert "a few labelled pictures from B helps either way" in todo.paragraphs[0]
     assert not any("the shift alone costs" in line for line in view.lines)
+
+
+def test_right_to_left_names_stand_alone_wherever_a_number_follows() -> None:
+    """Without isolation "3 / 7" beside a Hebrew name reads "7 / 3"."""
+    name, only = "\u05d0\u05d1\u05d2", "\u05d3\u05d4"
+    vectors, codes, domains = planted("overlap")
+    labels = np.array([name, "1", "2", "3", only], dtype=object)[codes]
+    kept = (codes < 4) | (np.arange(500) < 250)
+    places = np.array([{"A": "\u05d5", "B": "B"}[place] for place in domains])
+    audit = audit_of(make_dataset(labels[kept], domain=list(places[kept])), vectors[kept])
+    view = domains_view(compare_domains(audit, "\u05d5", "B"))
+    texts = [view.headline, *view.lines, *view.notes, *view.facts, *(panel.caption for panel in view.maps)]
+    for part in view.blocks:
+        texts += [part.title, getattr(part, "note", ""), *getattr(part, "columns", ())]
+        texts += [cell.text for row in getattr(part, "rows", ()) for cell in row.cells]
+        texts += [text for group in getattr(part, "groups", ()) for text in (group.title, group.note)]
+        texts += getattr(part, "paragraphs", ())
+    for hebrew in (name, only, "\u05d5"):
+        assert any(hebrew in text for text in texts)
+    for text in texts:
+        inside = 0
+        for letter in text:
+            inside += (letter == "\u2068") - (letter == "\u2069")
+            assert inside or not "\u05d0" <= letter <= "\u05ea", text
+
+
+def test_names_are_cut_in_cells_and_whole_for_who_points_at_them() -> None:
+    long = "n" * 300
+    view = domains_view(compare("overlap", names=[long, "b", "c", "d", "e"]))
+    table = block(view, "Pairs of classes")
+    assert isinstance(table, v.TableBlock)
+    cell = next(row.cells[0] for row in table.rows if "nnn" in row.cells[0].text)
+    assert len(cell.text) < 60
+    assert long in cell.whole
+
+
+def test_digit_names_and_counts_read_as_sentences() -> None:
+    comparison = compare("overlap")
+    view = domains_view(comparison)
+    most = max(comparison.classes, key=lambda one: one.taken)
+    told = next(line for line in view.lines if "taken for" in line)
+    assert f"{most.taken} of 40 pictures of “{comparison.sides.classes[most.code]}” are taken for “" in told
+    assert [words.signed(value) for value in (-0.3, 0.2, -1.6, 4.4)] == ["0", "0", "−2", "+4"]
+    lonely = compare("separated", each=40)
+    assert not any("+0" in line or "−0 " in line for line in domains_view(lonely).lines)
+
+
+def test_one_picture_is_one_picture() -> None:
+    vectors, codes, domains = planted("separated")
+    kept = (np.arange(500) < 250) | (np.arange(500) % 50 == 0)
+    dataset = make_dataset(codes[kept], domain=list(np.array(domains)[kept]))
+    pairs = compare_domains(audit_of(dataset, vectors[kept]), "A", "B").pairs
+    assert {pair.reason.split(";")[0] for pair in pairs} == {
+        "Only 1 independent picture of one class in the test domain"
+    }
+
+
+def test_the_page_says_once_what_distances_are() -> None:
+    assert "no measure" not in domains_view(compare("separated")).map_note
