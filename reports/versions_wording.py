@@ -5,20 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from auditor.comparisons.evidence import (
+from auditor.comparisons.evidence import Held, Inner
+from auditor.comparisons.gains import Z90, Gain
+from auditor.comparisons.reviews import LEAST_CONTROLS, ReviewEvidence
+from auditor.comparisons.verdicts import (
     ALPHA,
     CONSISTENT,
     IMPROVED,
     NO_CHANGE,
     WORSE,
-    Held,
-    Inner,
     is_natural,
     too_many,
     were_wrong,
 )
-from auditor.comparisons.gains import Z90, Gain
-from auditor.comparisons.reviews import LEAST_CONTROLS, ReviewEvidence
 from auditor.comparisons.versions import Support, VersionComparison
 from reports.comparison_view import Tone
 from reports.model_blocks import share

@@ -34,11 +34,13 @@ ORDER = [
     "comparisons.model_errors", "comparisons.ensembles", "comparisons.models",
     "comparisons.models_document", "comparisons.layers", "comparisons.layers_document",
     "comparisons.intervals", "comparisons.domain_sides", "comparisons.domain_probes",
-    "comparisons.domain_neighbours", "comparisons.domain_shift", "comparisons.domain_verdicts", "comparisons.domain_pairs", "comparisons.domain_pictures",
+    "comparisons.domain_neighbours", "comparisons.domain_shift", "comparisons.domain_verdicts",
+    "comparisons.domain_pairs", "comparisons.domain_pictures",
     "comparisons.domain_advice", "comparisons.domain_moves", "comparisons.domains",
     "comparisons.domains_document",
     "comparisons.matching", "comparisons.ledger", "comparisons.frame", "comparisons.gains",
-    "comparisons.model_null", "comparisons.evidence", "comparisons.reviews", "comparisons.standing",
+    "comparisons.model_null", "comparisons.evidence", "comparisons.verdicts", "comparisons.reviews",
+    "comparisons.standing",
     "comparisons.versions", "comparisons.versions_document",
 ]
 # fmt: on

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Ints
-from auditor.comparisons.evidence import FALSE_DISCOVERIES, NO_CHANGE, Held, Inner
+from auditor.comparisons.evidence import Held, Inner
 from auditor.comparisons.frame import Frame, pair_rows
 from auditor.comparisons.gains import Gain, adjust, summarise_gain, upper_tail
 from auditor.comparisons.matching import Matching, Rows
 from auditor.comparisons.model_null import Pairs
+from auditor.comparisons.verdicts import FALSE_DISCOVERIES, NO_CHANGE
 from auditor.groups import copy_weights, independent_groups
 from auditor.results import Audit, ClassPair
 from auditor.separation import knn_classes, silhouette_by_class

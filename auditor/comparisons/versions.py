@@ -18,7 +18,6 @@ from auditor.comparisons.evidence import (
     LEAST_GROUPS,
     Held,
     Inner,
-    judge_evidence,
     measure_held,
     measure_inner,
 )
@@ -29,6 +28,7 @@ from auditor.comparisons.matching import Listing, Matching, match_rows
 from auditor.comparisons.model_null import Pairs
 from auditor.comparisons.reviews import ReviewEvidence, measure_review
 from auditor.comparisons.standing import ClassChange, PairChange, Standing, measure_standing
+from auditor.comparisons.verdicts import CONSISTENT, IMPROVED, WORSE, judge_evidence
 from auditor.decisions import DecisionFile
 from auditor.errors import DataError, UsageError
 from auditor.projection import continue_map
@@ -227,7 +227,7 @@ def _support(before: Audit, after: Audit, options: CompareOptions, progress: Pro
     verdict = judge_evidence(held, inner)
     backbone = first.embeddings.backbone
     name = f"{backbone.name} at {backbone.layer}" if backbone.layer else backbone.name
-    agrees = {"worse": False, "improved": True, "consistent with better labels": True}.get(verdict)
+    agrees = {WORSE: False, IMPROVED: True, CONSISTENT: True}.get(verdict)
     return Support(name, verdict, held, inner, agrees)
 
 

@@ -9,15 +9,7 @@ import numpy as np
 import pytest
 from versions import HARMS, NULLS, REPAIRS, Case, frame_of, make_versions, mixture
 
-from auditor.comparisons.evidence import (
-    CONSISTENT,
-    IMPROVED,
-    NO_CHANGE,
-    WORSE,
-    judge_evidence,
-    measure_held,
-    measure_inner,
-)
+from auditor.comparisons.evidence import measure_held, measure_inner
 from auditor.comparisons.gains import Judge, adjust, picture_codes, summarise_gain
 from auditor.comparisons.model_null import (
     Clean,
@@ -26,6 +18,7 @@ from auditor.comparisons.model_null import (
     rank_p_value,
     score_left_out,
 )
+from auditor.comparisons.verdicts import CONSISTENT, IMPROVED, NO_CHANGE, WORSE, judge_evidence
 
 NO_PAIRS = np.zeros((0, 2), dtype=np.int64)
 CLAIMS = (IMPROVED, CONSISTENT)

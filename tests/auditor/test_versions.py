@@ -12,7 +12,7 @@ from answers import decide, other_class, review
 from two_versions import CLASSES, Rows, audit_rows, fruit
 
 import auditor
-from auditor.comparisons.evidence import CONSISTENT, IMPROVED, NO_CHANGE, WORSE
+from auditor.comparisons.verdicts import CONSISTENT, IMPROVED, NO_CHANGE, WORSE
 from auditor.comparisons.versions import CompareOptions, compare_versions
 from auditor.comparisons.versions_document import ledger_frame, versions_document
 from auditor.decisions import DecisionFile, write_decisions
