@@ -17,9 +17,49 @@ if TYPE_CHECKING:
 DOCUMENT, PAGE, LEDGER = "comparison.json", "report.html", "ledger.csv"
 
 
+KINDS = ("versions", "domains", "models", "layers")
+HEAD = 65_536
+"""Bytes of comparison.json that are read to know it; its version and kind stand first."""
+
+
 def is_comparison(folder: Path) -> bool:
-    """Tell whether `folder` holds a complete comparison."""
-    return (folder / DOCUMENT).is_file()
+    """Tell whether `folder` holds a comparison that this program wrote: what else is there stays there."""
+    try:
+        if not (folder / DOCUMENT).is_file():
+            return False
+        with (folder / DOCUMENT).open("rb") as file:
+            head = file.read(HEAD).decode("utf-8", "replace")
+    except OSError:
+        return False
+    found = _first_values(head, ("schema_version", "kind"))
+    return type(found.get("schema_version")) is int and found.get("kind") in KINDS
+
+
+def _first_values(head: str, wanted: Sequence[str]) -> dict[str, Any]:
+    """Values of a JSON object's keys, read from its beginning until all are found or nothing can be read."""
+    found: dict[str, Any] = {}
+    scan = json.JSONDecoder().raw_decode
+    at, opening = 0, "{"
+    try:
+        while len(found) < len(wanted):
+            at = _after(head, at, opening)
+            key, at = scan(head, at)
+            at = _after(head, at, ":")
+            value, at = scan(head, at)
+            if isinstance(key, str) and key in wanted:
+                found[key] = value
+            opening = ","
+    except (ValueError, RecursionError):
+        return found
+    return found
+
+
+def _after(text: str, at: int, sign: str) -> int:
+    """Position of what follows `sign`, which is next, blanks apart."""
+    rest = text[at:].lstrip()
+    if not rest.startswith(sign):
+        raise ValueError(sign)
+    return len(text) - len(rest[1:].lstrip())
 
 
 def _own_names(folder: Path) -> Container[str]:
