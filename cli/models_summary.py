@@ -97,6 +97,8 @@ def _verdict(document: dict[str, Any], what: str) -> str:
     lead = f"{_points(document)} points before {document['second']}"
     if document["verdict"] == document["first"]:
         return f"{document['first']} {what}: {lead}."
+    if lead.startswith("+0.0 ") or lead.startswith("-0.0 "):
+        return f"{document['first']} and {document['second']} separate the classes equally well."
     return f"Which {document['kind'][:-1]} {what} cannot be told: {document['first']} is {lead}."
 
 

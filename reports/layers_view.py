@@ -63,14 +63,14 @@ def layers_view(comparison: LayerComparison, command: str = "") -> ComparisonVie
         map_note="Each layer's own map, turned, mirrored and resized to lie over that of the last layer; "
         "misclassified samples are diamonds.",
         blocks=_blocks(comparison),
-        notes=tuple(b.left_out_notes(common, layers)),
+        notes=(*b.left_out_notes(common, layers), *b.few_groups_notes(comparison.ranking)),
         footer=b.footer(comparison.audits, layers, comparison.seed, command),
         has_images=any(audit.dataset.has_images for audit in comparison.audits),
     )
 
 
 def _tone(rise: PairedDifference) -> Tone:
-    return "better" if rise.interval[0] > 0 else "worse" if rise.interval[1] < 0 else "even"
+    return "better" if rise.is_above else "worse" if rise.is_below else "even"
 
 
 def headline(comparison: LayerComparison) -> str:
@@ -95,11 +95,12 @@ def lines(comparison: LayerComparison) -> list[str]:
     ranking, layers = comparison.ranking, comparison.layers
     first, second = isolate(layers[ranking.best]), isolate(layers[ranking.models[1].model])
     lead = b.points(ranking.lead_knn, signed=False)
-    said = [
-        f"{first} separates the classes best, {lead} points before {second}."
-        if ranking.is_clear
-        else f"Whether {first} or {second} separates the classes better cannot be told ({lead} points)."
-    ]
+    if ranking.is_clear:
+        said = [f"{first} separates the classes best, {lead} points before {second}."]
+    elif lead.startswith("0.0 "):
+        said = [f"{first} and {second} separate the classes equally well ({lead} points)."]
+    else:
+        said = [f"Whether {first} or {second} separates the classes better cannot be told ({lead} points)."]
     lost = [pair for pair in comparison.pairs if pair.story == TOGETHER_AGAIN]
     if lost:
         named = "; ".join(_pair_name(pair) for pair in lost[:NAMED_PAIRS])
@@ -164,7 +165,7 @@ def _layer_table(comparison: LayerComparison) -> TableBlock:
         found, ranked = comparison.models[m].separation, differences[m]
         best = m == comparison.ranking.best
         mixed = sum(c.verdict == "mixed" for c in found.classes)
-        told: Tone = "worse" if ranked.knn_difference.interval[1] < 0 else "plain"
+        told: Tone = "worse" if ranked.knn_difference.is_below else "plain"
         cells = (
             Cell(layer),
             Cell(b.share(found.knn_accuracy), found.knn_accuracy),
@@ -242,7 +243,7 @@ def _which_layer(comparison: LayerComparison) -> list[str]:
     """Name the layer to take: the best one, or a smaller one that cannot be told from it."""
     best = comparison.ranking.best
     sizes = [model.backbone.dimensions for model in comparison.models]
-    as_good = [r.model for r in comparison.ranking.models if r.knn_difference.interval[1] >= 0]
+    as_good = [r.model for r in comparison.ranking.models if not r.knn_difference.is_below]
     small = min(as_good, key=lambda m: (sizes[m], m))
     name, smaller = isolate(comparison.layers[best]), isolate(comparison.layers[small])
     said = f"Take the vectors after {name}: auditor run DATA --layer {name}."

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from auditor.comparisons.common_samples import CommonSamples
 from auditor.comparisons.judged import JudgedModel
-from auditor.comparisons.models import AlignedMap
-from auditor.comparisons.paired import PairedDifference
+from auditor.comparisons.models import AlignedMap, Ranking
+from auditor.comparisons.paired import LEAST_GROUPS, PairedDifference
 from auditor.results import Audit, ClassSeparation
 from reports.comparison_view import Cell, MapPanel, Matrix, Row, ShownSample, TableBlock
 from reports.wording import isolate, number, plural
@@ -31,20 +31,22 @@ def share(value: float) -> str:
 
 def points(difference: PairedDifference, signed: bool = True) -> str:
     """Return a difference of shares in percentage points with its interval: "+2.9 (2.1 to 3.8)"."""
-    low, high = difference.interval
-    sign = "+" if signed else ""
-    estimate = f"{100 * difference.estimate:{sign}.1f}".replace("-0.0", "0.0").replace("+0.0", "0.0")
-    return f"{estimate} ({_zero(100 * low)} to {_zero(100 * high)})"
+    low, high = map(shown_points, difference.interval)
+    estimate = shown_points(difference.estimate)
+    plus = "+" if signed and estimate != "0.0" and difference.estimate > 0 else ""
+    return f"{plus}{estimate} ({low} to {high})"
+
+
+def shown_points(value: float) -> str:
+    """Return a share in percentage points with one decimal, never "-0.0"."""
+    shown = f"{100 * value:.1f}"
+    return "0.0" if shown == "-0.0" else shown
 
 
 def nats(difference: PairedDifference) -> str:
     """Return a difference of log losses in nats with its interval: "+0.012 (0.003 to 0.022)"."""
     low, high = difference.interval
     return f"{difference.estimate:+.3f} ({low:.3f} to {high:.3f})"
-
-
-def _zero(value: float) -> str:
-    return f"{value:.1f}".replace("-0.0", "0.0")
 
 
 def hundredths(value: float) -> str:
@@ -158,6 +160,17 @@ def footer(
     lines += [("Seed", str(seed)), ("Dataset fingerprint", audits[0].provenance.fingerprint)]
     lines += [("Command", command)] if command else []
     return tuple(lines)
+
+
+def few_groups_notes(ranking: Ranking) -> list[str]:
+    """Say where there are too few independent groups to name a winner."""
+    groups = ranking.lead_knn.groups
+    if groups >= LEAST_GROUPS:
+        return []
+    return [
+        f"The samples come from only {plural(groups, 'independent group', 'independent groups')}: from fewer "
+        f"than {LEAST_GROUPS} no difference is called clear, because other groups may differ as much."
+    ]
 
 
 def left_out_notes(common: CommonSamples, names: Sequence[str]) -> list[str]:

@@ -5,6 +5,8 @@ ModelComparison --> overlap_table, ensemble_figures, contribution_table
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from auditor.comparisons.ensembles import ADDS_NOTHING, CANNOT_TELL
 from auditor.comparisons.models import ModelComparison
 from auditor.comparisons.paired import PairedDifference
@@ -62,10 +64,8 @@ def ensemble_figures(comparison: ModelComparison) -> FigureBlock:
         title="What averaging gains",
         columns=tuple(columns),
         figures=(
-            Figure("Right out of sample", tuple(right), change, _tone(accuracy.interval)),
-            Figure(
-                "Log loss, low is good", tuple(losses), b.nats(_turned(log_loss)), _tone(log_loss.interval)
-            ),
+            Figure("Right out of sample", tuple(right), change, _tone(accuracy)),
+            Figure("Log loss, low is good", tuple(losses), b.nats(_turned(log_loss)), _tone(log_loss)),
         ),
         note="The mean of the probes' out-of-sample probabilities against the single model with the lowest "
         "log loss. In brackets the 95 % interval of the paired difference.",
@@ -75,11 +75,11 @@ def ensemble_figures(comparison: ModelComparison) -> FigureBlock:
 def _turned(gain: PairedDifference) -> PairedDifference:
     """A gain in log loss as the change that a reader sees: down is good."""
     low, high = gain.interval
-    return PairedDifference(-gain.estimate, (-high, -low), gain.p_value)
+    return replace(gain, estimate=-gain.estimate, interval=(-high, -low))
 
 
-def _tone(interval: tuple[float, float]) -> Tone:
-    return "better" if interval[0] > 0 else "worse" if interval[1] < 0 else "even"
+def _tone(gain: PairedDifference) -> Tone:
+    return "better" if gain.is_above else "worse" if gain.is_below else "even"
 
 
 def contribution_table(comparison: ModelComparison) -> TableBlock:

@@ -104,7 +104,8 @@ def _tagging_gallery(comparison: ModelComparison) -> GalleryBlock:
     return GalleryBlock(
         title="Tagging errors",
         groups=tuple(_tagging_groups(comparison, shown)),
-        note=_tagging_note(comparison) + (f" {number(left)} more are in comparison.json." if left else ""),
+        note=(_tagging_note(comparison) if found else "")
+        + (f" {number(left)} more are in comparison.json." if left else ""),
         empty="No misclassified sample has the evidence against its label.",
     )
 

@@ -65,17 +65,22 @@ def headline(comparison: ModelComparison) -> str:
     ranking, names = comparison.ranking, comparison.names
     first, second = isolate(names[ranking.best]), isolate(names[ranking.models[1].model])
     accuracy = b.share(comparison.models[ranking.best].separation.knn_accuracy)
-    low, high = (f"{100 * bound:.1f}" for bound in ranking.lead_knn.interval)
-    lead = f"{100 * ranking.lead_knn.estimate:.1f}"
+    low, high = map(b.shown_points, ranking.lead_knn.interval)
+    lead = b.shown_points(ranking.lead_knn.estimate)
     if ranking.is_clear:
         return (
             f"{first} separates the classes best: {accuracy} of the samples lie among their own class, "
             f"{lead} points more than with {second} ({low} to {high})."
         )
-    if ranking.lead_knn.interval[0] > 0:
+    if ranking.lead_knn.is_above:
         return (
             f"Which model separates the classes best cannot be told: by neighbours it is {first}, by the "
             f"probe {second}."
+        )
+    if b.shown_points(ranking.lead_knn.estimate) == "0.0":
+        return (
+            f"{first} and {second} separate the classes equally well: under both {accuracy} of the samples "
+            f"lie among their own class (difference {low} to {high} points)."
         )
     return (
         f"Which model separates the classes best cannot be told: {first} leads {second} by {lead} points "
@@ -146,7 +151,7 @@ def _ranking_table(comparison: ModelComparison) -> TableBlock:
 def _ranking_cells(comparison: ModelComparison, ranked: RankedModel, place: int) -> tuple[Cell, ...]:
     model = comparison.models[ranked.model]
     found, near, probe = model.separation, ranked.knn_difference, ranked.probe_difference
-    told: Tone = "worse" if near.interval[1] < 0 else "plain"
+    told: Tone = "worse" if near.is_below else "plain"
     mixed = sum(c.verdict == "mixed" for c in found.classes)
     return (
         Cell(model.name),
@@ -229,7 +234,7 @@ def advice(comparison: ModelComparison) -> list[str]:
 
 
 def _notes(comparison: ModelComparison) -> list[str]:
-    notes = b.left_out_notes(comparison.common, comparison.names)
+    notes = b.left_out_notes(comparison.common, comparison.names) + b.few_groups_notes(comparison.ranking)
     if not all(errors.is_independent for errors in comparison.errors):
         named = [n for n, e in zip(comparison.names, comparison.errors, strict=True) if not e.is_independent]
         notes.append(

@@ -208,7 +208,7 @@ def _contribution(
 
 
 def _verdict(accuracy: PairedDifference, log_loss: PairedDifference) -> str:
-    if accuracy.interval[0] > 0 or log_loss.interval[0] > 0:
+    if accuracy.is_above or log_loss.is_above:
         return ADDS
     negligible = accuracy.interval[1] <= NEGLIGIBLE_ACCURACY or log_loss.interval[1] <= 0
     return ADDS_NOTHING if negligible else CANNOT_TELL

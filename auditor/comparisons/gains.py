@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from auditor.arrays import Bools, Floats, Ints
 from auditor.comparisons.frame import Frame, whiten
+from auditor.comparisons.paired import adjust as adjust
 from auditor.probes import combine, softmax
 
 PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -220,13 +221,3 @@ def summarise_gain(gains: Array, groups: Ints, weights: Array) -> Gain:
 def upper_tail(z: float) -> float:
     """Return the chance of a standard normal value above `z`."""
     return math.erfc(z / math.sqrt(2)) / 2
-
-
-def adjust(p_values: Array) -> Array:
-    """Benjamini and Hochberg's (1995) adjusted p-values (t,); not-a-number stays and does not count."""
-    out = np.full(len(p_values), np.nan)
-    known = np.flatnonzero(~np.isnan(p_values))
-    order = known[np.argsort(-p_values[known], kind="stable")]
-    ranks = np.arange(len(order), 0, -1)
-    out[order] = np.minimum(np.minimum.accumulate(p_values[order] * len(order) / ranks), 1.0)
-    return out

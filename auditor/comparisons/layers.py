@@ -241,6 +241,6 @@ def _follow(
     if scores[-1] < bars.mixed_share:
         story = COMES_APART
     else:
-        clear = scores[least] < bars.mixed_share and change.interval[0] > 0
+        clear = scores[least] < bars.mixed_share and change.is_above
         story = TOGETHER_AGAIN if clear else NEVER_APART
     return LayerPair(*key, scores, story, least, change)

@@ -46,7 +46,7 @@ class Ranking:
     """Models by separation, best first: kNN accuracy, then probe accuracy, then name.
 
     lead_knn, lead_probe : the first minus the second.
-    is_clear : the kNN lead's interval leaves out 0, and the probe does not clearly say the opposite.
+    is_clear : the kNN lead is clear, and the probe does not clearly say the opposite.
     """
 
     models: tuple[RankedModel, ...]
@@ -56,7 +56,7 @@ class Ranking:
     @property
     def is_clear(self) -> bool:
         """Tell whether the first model separates better than the second beyond chance."""
-        return self.lead_knn.interval[0] > 0 and self.lead_probe.interval[1] >= 0
+        return self.lead_knn.is_above and not self.lead_probe.is_below
 
     @property
     def best(self) -> int:

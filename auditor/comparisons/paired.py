@@ -3,6 +3,7 @@
     a, b (o,) one value a sample, groups (o,) --> difference of each group's sum
         groups drawn again with replacement   --> 95 % interval of the mean difference
         each group's sign turned at random    --> p-value: no difference on average
+        p-values of many tests                --> adjusted for their number
 
 Samples of one group (copies, one patient) are not independent, so groups are drawn and turned, not samples.
 The same input and seed give the same figures, and swapping a and b turns the sign and nothing else.
@@ -19,24 +20,49 @@ from auditor.arrays import Ints
 
 DRAWS = 999
 CONFIDENCE = 0.95
+MOST_CHANCE = 0.05
+"""p-value above which a difference may be chance, whatever its interval: few groups make narrow intervals."""
+LEAST_GROUPS = 10
+"""Independent groups below which nothing is clear: the groups may differ, not what is compared."""
 BLOCK_CELLS = 4_000_000
 """Drawn numbers held at a time, about 32 MB."""
+TURNS = 19_999
+"""Sign turnings where the sums take few values; so many tests can be adjusted for their number."""
+FEW_VALUES = 64
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Mean of a minus b over the samples, its 95 % interval, and the p-value of no difference (two-sided)."""
+    """Mean of a minus b over the samples, its 95 % interval, and the p-value of no difference (two-sided).
+
+    groups : independent groups that were compared.
+    """
 
     estimate: float
     interval: tuple[float, float]
     p_value: float
+    groups: int
 
     @property
     def is_clear(self) -> bool:
-        """Tell whether the interval leaves out 0."""
-        return self.interval[0] > 0 or self.interval[1] < 0
+        """Tell whether interval and p-value both leave out 0, on at least `LEAST_GROUPS` groups."""
+        return self.is_above or self.is_below
+
+    @property
+    def is_above(self) -> bool:
+        """Tell whether a is clearly above b."""
+        return self.interval[0] > 0 and self._is_beyond_chance
+
+    @property
+    def is_below(self) -> bool:
+        """Tell whether a is clearly below b."""
+        return self.interval[1] < 0 and self._is_beyond_chance
+
+    @property
+    def _is_beyond_chance(self) -> bool:
+        return self.p_value <= MOST_CHANCE and self.groups >= LEAST_GROUPS
 
 
 def paired_difference(a: Array, b: Array, groups: Ints, seed: int = 0) -> PairedDifference:
@@ -58,7 +84,18 @@ def paired_difference(a: Array, b: Array, groups: Ints, seed: int = 0) -> Paired
     sizes = np.bincount(dense).astype(np.float64)
     estimate = float(sums.sum() / sizes.sum())
     low, high = _interval(sums, sizes, seed)
-    return PairedDifference(estimate, (min(low, estimate), max(high, estimate)), _p_value(sums, seed))
+    reach = (min(low, estimate), max(high, estimate))
+    return PairedDifference(estimate, reach, _p_value(sums, seed), len(sums))
+
+
+def adjust(p_values: Array) -> Array:
+    """Benjamini and Hochberg's (1995) adjusted p-values (t,); not-a-number stays and does not count."""
+    out = np.full(len(p_values), np.nan)
+    known = np.flatnonzero(~np.isnan(p_values))
+    order = known[np.argsort(-p_values[known], kind="stable")]
+    ranks = np.arange(len(order), 0, -1)
+    out[order] = np.minimum(np.minimum.accumulate(p_values[order] * len(order) / ranks), 1.0)
+    return out
 
 
 def _interval(sums: Array, sizes: Array, seed: int) -> tuple[float, float]:
@@ -82,6 +119,11 @@ def _p_value(sums: Array, seed: int) -> float:
     if not len(sums):
         return 1.0
     observed = abs(sums.sum())
+    sizes, counts = np.unique(np.abs(sums), return_counts=True)
+    if len(sizes) <= FEW_VALUES:
+        # How many of the groups of one size stay as they are is binomial: no group need be turned by itself.
+        totals = (2 * rng.binomial(counts, 0.5, size=(TURNS, len(sizes))) - counts) @ sizes
+        return (1 + int((np.abs(totals) >= observed * (1 - 1e-9)).sum())) / (1 + TURNS)
     step = max(1, BLOCK_CELLS // len(sums))
     beyond = 0
     for start in range(0, DRAWS, step):

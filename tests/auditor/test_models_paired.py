@@ -80,3 +80,34 @@ def test_a_map_with_nothing_in_common_keeps_its_size() -> None:
         5,
         2,
     )
+
+
+def test_few_groups_name_no_winner() -> None:
+    """All groups of one kind differ the same way: the interval leaves out 0, and nothing is known."""
+    for count in (2, 5, 9):
+        groups = np.repeat(np.arange(count, dtype=np.int32), 20)
+        found = paired_difference(np.ones(len(groups)), np.zeros(len(groups)), groups)
+        assert found.interval == (1.0, 1.0) and found.groups == count and not found.is_clear
+    groups = np.repeat(np.arange(12, dtype=np.int32), 20)
+    found = paired_difference(np.ones(240), np.zeros(240), groups)
+    assert found.is_clear and found.is_above and not found.is_below
+    assert found.p_value == pytest.approx(2 / 2**12, abs=5e-4)
+
+
+def test_a_narrow_interval_is_not_enough() -> None:
+    """Four samples of 300 differ, all one way: the exact p-value is 1/8 and the bootstrap leaves out 0."""
+    a, b = np.ones(300), np.ones(300)
+    b[:4] = 0
+    told = [paired_difference(a, b, np.arange(300, dtype=np.int32), seed) for seed in range(5)]
+    assert any(found.interval[0] > 0 for found in told) and not any(found.is_clear for found in told)
+    assert all(found.p_value == pytest.approx(0.125, abs=0.01) for found in told)
+
+
+def test_turning_signs_by_size_is_turning_each_group() -> None:
+    """Sums of few values and the same sums a hair apart give the same p-value."""
+    rng = np.random.default_rng(4)
+    a = rng.integers(0, 4, 200).astype(float)
+    b = rng.integers(0, 4, 200).astype(float) - 0.25
+    groups = np.arange(200, dtype=np.int32)
+    apart = paired_difference(a + 1e-9 * rng.random(200), b, groups)
+    assert paired_difference(a, b, groups).p_value == pytest.approx(apart.p_value, abs=0.02)

@@ -94,7 +94,7 @@ def test_headline_names_the_best_only_where_it_is_clear(compared: ModelCompariso
     said = models_view(clear)
     assert said.headline.startswith("strong separates the classes best: 100.0 %") and said.tone == "plain"
     same = models_view(compare_models([audits()[0]] * 2, ["a", "b"]))
-    assert "cannot be told" in same.headline and same.tone == "plain"
+    assert same.headline.startswith("a and b separate the classes equally well") and same.tone == "plain"
     assert any("no independent model" in note for note in same.notes)
     assert "adds nothing" in " ".join(same.lines)
 
@@ -156,17 +156,33 @@ def test_hostile_names_stay_text(compared: ModelComparison) -> None:
 
 
 def test_differences_in_words() -> None:
-    assert points(PairedDifference(0.029, (0.021, 0.038), 0.001)) == "+2.9 (2.1 to 3.8)"
-    assert points(PairedDifference(-0.0001, (-0.0002, 0.0), 1.0)) == "0.0 (0.0 to 0.0)"
-    assert nats(PairedDifference(0.0118, (0.0027, 0.0224), 0.01)) == "+0.012 (0.003 to 0.022)"
+    assert points(PairedDifference(0.029, (0.021, 0.038), 0.001, 99)) == "+2.9 (2.1 to 3.8)"
+    assert points(PairedDifference(-0.0001, (-0.0002, 0.0), 1.0, 99)) == "0.0 (0.0 to 0.0)"
+    assert nats(PairedDifference(0.0118, (0.0027, 0.0224), 0.01, 99)) == "+0.012 (0.003 to 0.022)"
 
 
 def test_weak_evidence_is_told_where_the_errors_are(compared: ModelComparison) -> None:
-    """Three overlapping classes without a wrong label: what looks wrong is called a question."""
-    dataset = make_dataset(true_codes())
+    """Three overlapping classes: what looks wrong is called a question."""
+    dataset = planted_dataset((*WRONG, 100, 110, 120, 130, 140, 150))
     made = [vector_audit(dataset, view(true_codes(), seed, 2.0), f"model {seed}") for seed in (1, 2)]
     found = models_view(compare_models(made, ["a", "b"]))
     assert gallery(found, "Tagging errors").note.startswith("Questions rather than findings")
     assert not gallery(models_view(compared), "Tagging errors").note.startswith("Questions")
-    if pictured(gallery(found, "Tagging errors"), found):
-        assert "a right label can look wrong too" in found.lines[0]
+    assert pictured(gallery(found, "Tagging errors"), found)
+    assert "a right label can look wrong too" in found.lines[0]
+
+
+def test_few_groups_name_no_winner_and_say_why() -> None:
+    codes = true_codes()
+    dataset = make_dataset(codes, group=[f"person {i % 5}" for i in range(len(codes))])
+    made = [vector_audit(dataset, view(codes, s, a)) for s, a in ((1, 1.0), (2, 8.0))]
+    said = models_view(compare_models(made, ["weak", "strong"]))
+    assert said.headline.startswith("Which model separates the classes best cannot be told: strong leads")
+    assert any("only 5 independent groups" in note for note in said.notes)
+
+
+def test_no_note_stands_above_an_empty_list_of_tagging_errors() -> None:
+    dataset = make_dataset(true_codes())
+    made = [vector_audit(dataset, view(true_codes(), seed), f"model {seed}") for seed in (1, 2)]
+    found = gallery(models_view(compare_models(made, ["a", "b"])), "Tagging errors")
+    assert not found.groups and found.note == "" and found.empty
