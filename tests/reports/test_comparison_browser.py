@@ -341,6 +341,36 @@ def test_many_pictures_and_groups_open_on_request(open_comparison: Open) -> None
     assert tab.evaluate("document.activeElement.closest('.group').textContent.trim()").startswith("Group 12")
 
 
+@pytest.mark.parametrize("size", [(390, 844), (1366, 768)])
+def test_a_name_of_300_characters_leaves_the_numbers_in_sight(
+    open_comparison: Open, size: tuple[int, int]
+) -> None:
+    toy = toy_comparison(60, ("n" * 300, "many words " * 27, "bird"), words="short")
+    tab = open_comparison(toy, size=size).tab
+    heights = "(e) => e.map((one) => one.getBoundingClientRect().height)"
+    assert max(tab.eval_on_selector_all("[data-test=rows] tbody tr", heights)) < 90
+    assert max(tab.eval_on_selector_all(".part h3", heights)) < 80
+    titles = tab.eval_on_selector_all("[data-test=rows] tbody th", "(e) => e.map((one) => one.title)")
+    assert titles == ["", "many words " * 27, "n" * 300]
+    assert set(titles[1:]) <= set(tab.eval_on_selector_all(".confusion th", "(e) => e.map((x) => x.title)"))
+
+
+def test_a_card_shows_five_lines_of_its_caption_and_the_dialog_all(open_comparison: Open) -> None:
+    toy = toy_comparison(60)
+    text = "What this picture shows, in many words. " * 20 + "The point."
+    group = v.PictureGroup("One", (v.Picture(0, text, "short"),))
+    tab = open_comparison(replace(toy, view=replace(toy.view, blocks=(v.GalleryBlock("G", (group,)),)))).tab
+    caption = tab.locator(".group .shot-words bdi").first
+    lines = caption.evaluate(
+        "(e) => Math.round(e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight))"
+    )
+    assert lines == 5
+    tab.locator(".group .shot").click()
+    words = tab.locator("#enlarge-words .large-line").first
+    assert words.text_content() == text
+    assert words.evaluate("(e) => e.scrollHeight <= Math.max(e.clientHeight, e.offsetHeight) + 1")
+
+
 @pytest.mark.parametrize("size", [(360, 780), (1366, 768)])
 def test_hostile_names_run_nothing_show_literally_and_fit(
     open_comparison: Open, size: tuple[int, int]
