@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from auditor.comparisons.judged import JudgedModel
-from auditor.comparisons.layers import COMES_APART, NEVER_APART, TOGETHER_AGAIN, LayerComparison, LayerPair
+from auditor.comparisons.layer_pairs import COMES_APART, NEVER_APART, TOGETHER_AGAIN, UNCLEAR, LayerPair
+from auditor.comparisons.layers import LayerComparison
 from auditor.comparisons.paired import PairedDifference
 from reports import model_blocks as b
 from reports.comparison_view import (
@@ -35,6 +36,7 @@ STORIES: dict[str, tuple[str, Tone]] = {
     COMES_APART: ("comes apart", "better"),
     TOGETHER_AGAIN: ("together again", "worse"),
     NEVER_APART: ("never apart", "even"),
+    UNCLEAR: ("no clear change", "plain"),
 }
 """What happens to a pair, in words and in colour."""
 
@@ -192,23 +194,26 @@ def _pair_table(comparison: LayerComparison) -> TableBlock:
     rows = []
     for pair in comparison.pairs[:LISTED_PAIRS]:
         words, tone = STORIES[pair.story]
-        least = f"{comparison.layers[pair.apart_at]}, {b.points(pair.change)} points since"
+        against = isolate(comparison.layers[pair.against])
+        since = "" if pair.change is None else f"{b.points(pair.change)} points since {against}"
         cells = (
-            Cell(f"{pair.a} and {pair.b}"),
+            Cell(_pair_name(pair)),
             *(Cell(b.share(score), score) for score in pair.scores),
             Cell(words, None, tone),
-            Cell(least if pair.apart_at < len(pair.scores) - 1 else comparison.layers[-1]),
+            Cell(since),
         )
         rows.append(Row(cells, (index[pair.a], index[pair.b])))
     bar = b.share(comparison.thresholds.mixed_share)
     left = len(comparison.pairs) - len(rows)
     return TableBlock(
         title="Pairs of classes from layer to layer",
-        columns=("Pair", *comparison.layers, "From layer to layer", "Least mixed at"),
+        columns=("Pair", *comparison.layers, "From layer to layer", "Confused at the last layer"),
         numeric=(False, *(True for _ in comparison.layers), False, False),
         rows=tuple(rows),
         note=f"Mean share of the two classes that is taken for the other out of sample; from {bar} the two "
-        "are called mixed. Together again: mixed at the last layer and apart before, beyond chance."
+        "are called mixed. Together again: mixed at the last layer and apart before; comes apart: the other "
+        "way round. Both must hold beyond chance among all pairs: half of the independent groups choose the "
+        "layer that the last one is held against, the other half test it. Never apart: mixed at every layer."
         + (f" {plural(left, 'more pair is', 'more pairs are')} in comparison.json." if left else ""),
         empty="No layer mixes any two classes.",
     )
@@ -228,7 +233,7 @@ def advice(comparison: LayerComparison) -> list[str]:
     stories = {story: [p for p in comparison.pairs if p.story == story] for story in STORIES}
     if lost := stories[TOGETHER_AGAIN]:
         pair = lost[0]
-        layer = isolate(comparison.layers[pair.apart_at])
+        layer = isolate(comparison.layers[pair.against])
         said.append(
             f"{_pair_name(pair)} are told apart at {layer} and mixed at the end: what tells them apart is in "
             "the pictures. Join that layer to the last one with +, or train the last layers."

@@ -3,7 +3,7 @@
 dataset --one decode, one forward pass--> vectors of each layer --run_audit--> Audit for each layer
 Audit, Audit, .. in order of depth        --judged as several models are-->  LayerComparison
     rise        last layer minus first
-    pairs       mixed somewhere: comes apart, comes together again, never apart
+    pairs       mixed somewhere: comes apart, comes together again, never apart (`layer_pairs`)
     maps        each laid over the last
 """
 
@@ -15,13 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
-from auditor.arrays import Ints, Progress, no_progress
+from auditor.arrays import Progress, no_progress
 from auditor.audit import run_audit
 from auditor.backbones import LayerEncoder, load_layers
 from auditor.comparisons.common_samples import CommonSamples, find_common
 from auditor.comparisons.judged import JudgedModel
+from auditor.comparisons.layer_pairs import LayerPair, follow_pairs
 from auditor.comparisons.models import (
     AlignedMap,
     Ranking,
@@ -31,38 +30,15 @@ from auditor.comparisons.models import (
     rank_models,
     shared_thresholds,
 )
-from auditor.comparisons.paired import PairedDifference, paired_difference
+from auditor.comparisons.paired import PairedDifference
 from auditor.errors import UsageError
 from auditor.layer_embeddings import embed_layers
 from auditor.results import Audit, Dataset, Thresholds
-from auditor.separation import LEAST_CONFUSED
 from auditor.settings import AuditSettings, check_settings
 from auditor.store import Store
 
 DEFAULT_LAYERS: tuple[str, ...] = ("layer1", "layer2", "layer3", "layer4")
 """The four stages of a ResNet, each averaged over the picture; avgpool is layer4's mean."""
-
-COMES_APART, TOGETHER_AGAIN, NEVER_APART = "comes apart", "together again", "never apart"
-TESTED_PAIRS = 200
-"""Pairs whose path is tested, the most mixed ones first; few datasets have more."""
-
-
-@dataclass(frozen=True)
-class LayerPair:
-    """Two classes that some layer mixes: ``scores`` (layers,) in [0, 1], high = mixed.
-
-    story : `COMES_APART` mixed earlier and not at the last layer; `TOGETHER_AGAIN` mixed at the last layer
-        and apart, clearly less mixed, at layer `apart_at`; `NEVER_APART` mixed at the last and not so before.
-    change : confused samples of the two classes, share at the last layer minus share at `apart_at`, the
-        layer where the two are least mixed.
-    """
-
-    a: str
-    b: str
-    scores: tuple[float, ...]
-    story: str
-    apart_at: int
-    change: PairedDifference
 
 
 @dataclass(frozen=True)
@@ -203,44 +179,3 @@ def _check_one_backbone(audits: Sequence[Audit]) -> None:
             f"Layers are of one backbone, these audits of {', '.join(sorted(name for name, _ in found))}: "
             "compare them with auditor models."
         )
-
-
-def follow_pairs(
-    models: Sequence[JudgedModel], common: CommonSamples, bars: Thresholds, seed: int = 0
-) -> tuple[LayerPair, ...]:
-    """Follow every pair that some layer mixes; those together again first, the most mixed first."""
-    scores = [{(p.a, p.b): p for p in model.separation.pairs} for model in models]
-    mixed: dict[tuple[str, str], float] = {}
-    for found in scores:
-        for key, pair in found.items():
-            if pair.score >= bars.mixed_share and pair.a_as_b + pair.b_as_a >= LEAST_CONFUSED:
-                mixed[key] = max(mixed.get(key, 0.0), pair.score)
-    kept = sorted(mixed, key=lambda key: (-mixed[key], key))[:TESTED_PAIRS]
-    guesses = [model.probe_guesses[common.once] for model in models]
-    path = {key: tuple(found[key].score if key in found else 0.0 for found in scores) for key in kept}
-    pairs = [_follow(key, path[key], guesses, common, bars, seed) for key in kept]
-    order = (TOGETHER_AGAIN, NEVER_APART, COMES_APART)
-    return tuple(sorted(pairs, key=lambda p: (order.index(p.story), -p.scores[-1], -max(p.scores), p.a, p.b)))
-
-
-def _follow(
-    key: tuple[str, str],
-    scores: tuple[float, ...],
-    guesses: Sequence[Ints],
-    common: CommonSamples,
-    bars: Thresholds,
-    seed: int,
-) -> LayerPair:
-    a, b = (common.dataset.classes.index(name) for name in key)
-    codes, groups = common.codes[common.once], common.groups[common.once]
-    rows = np.flatnonzero((codes == a) | (codes == b))
-    other = np.where(codes[rows] == a, b, a)
-    confused = [np.asarray(said[rows] == other, dtype=np.float64) for said in guesses]
-    least = int(np.argmin(scores))
-    change = paired_difference(confused[-1], confused[least], groups[rows], seed)
-    if scores[-1] < bars.mixed_share:
-        story = COMES_APART
-    else:
-        clear = scores[least] < bars.mixed_share and change.is_above
-        story = TOGETHER_AGAIN if clear else NEVER_APART
-    return LayerPair(*key, scores, story, least, change)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from auditor.comparisons.layers import LayerComparison, LayerPair
+from auditor.comparisons.layer_pairs import LayerPair
+from auditor.comparisons.layers import LayerComparison
 from auditor.comparisons.models_document import class_parts, dataset_part, figures_part, ranking_part
 from auditor.documents import Json, matrix_document, round_figures
 
@@ -57,8 +58,9 @@ def _pair_part(comparison: LayerComparison, pair: LayerPair) -> Json:
         "a": pair.a,
         "b": pair.b,
         "story": pair.story,
-        "least_mixed_at": comparison.layers[pair.apart_at],
-        "change": asdict(pair.change),
+        "against": comparison.layers[pair.against],
+        "change": None if pair.change is None else asdict(pair.change),
+        "p_adjusted": pair.p_adjusted,
         "layers": [
             {"layer": layer, "score": score}
             for layer, score in zip(comparison.layers, pair.scores, strict=True)

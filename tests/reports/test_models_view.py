@@ -127,7 +127,7 @@ def test_layers_draw_a_curve_of_each_class_and_of_all() -> None:
     codes = true_codes()
     dataset = make_dataset(codes)
     made = [
-        vector_audit(dataset, view(codes, s, a), "net", "a" * 64) for s, a in ((1, 1.0), (2, 3.0), (3, 8.0))
+        vector_audit(dataset, view(codes, s, a), "net", "a" * 64) for s, a in ((1, 0.5), (2, 3.0), (3, 8.0))
     ]
     found = layers_view(compare_layers(made, ["layer1", "layer2", "layer3"]))
     overall, classes = (b for b in found.blocks if isinstance(b, CurveBlock))
