@@ -58,7 +58,7 @@ class DomainPair:
     train_auc : in the training domain, out of sample.
     inside_room, carried_room : how much more these AUCs may still grow with more samples.
     centred : unknown where the other classes cannot tell their shift; its interval, like that of
-        `centred_loss`, holds whatever border their shift may ask for.
+        `centred_loss`, counts how unsure their shift is.
     border_loss, centred_loss : own_border less carried_accuracy, and less centred.
     """
 
@@ -182,16 +182,23 @@ def _figures(inputs: PairInputs, train: _Cut, test: _Cut, pair: tuple[int, int])
         "carried_auc": test.auc(scores.carried, a, b),
         "carried_accuracy": test.accuracy(carried),
         "own_border": test.accuracy(own),
-        "centred": _hull([test.accuracy(right) for right in centred]) if known else UNKNOWN,
+        "centred": _widened([test.accuracy(right) for right in centred]) if known else UNKNOWN,
         "centred_unlabelled": test.accuracy(unlabelled),
         "border_loss": test.change(carried, own),
-        "centred_loss": _hull([test.change(right, own) for right in centred]) if known else UNKNOWN,
+        "centred_loss": _widened([test.change(right, own) for right in centred]) if known else UNKNOWN,
     }
 
 
-def _hull(parts: list[Interval]) -> Interval:
-    """The first estimate, with an interval that holds those of all."""
-    return Interval(parts[0].estimate, min(p.low for p in parts), max(p.high for p in parts))
+def _widened(parts: list[Interval]) -> Interval:
+    """The first interval, wider by how far the other estimates lie from its own: two independent doubts."""
+    middle = parts[0]
+    below = middle.estimate - min(p.estimate for p in parts)
+    above = max(p.estimate for p in parts) - middle.estimate
+    return Interval(
+        middle.estimate,
+        middle.estimate - math.hypot(middle.estimate - middle.low, below),
+        middle.estimate + math.hypot(middle.high - middle.estimate, above),
+    )
 
 
 def worst_pairs(left_out: Counts, carried: Counts, all_up_to: int, most: int) -> list[tuple[int, int]]:
