@@ -1,4 +1,4 @@
-"""How sure the move of the other classes is: intervals hold what was planted, hardly any samples tell nothing."""
+"""How sure the move of the other classes is: intervals hold what was planted; few samples tell nothing."""
 
 from __future__ import annotations
 
