@@ -63,6 +63,8 @@ def models_lines(document: dict[str, Any]) -> Iterator[str]:
             yield f"          {part['model']} adds nothing"
         elif part["verdict"] == "cannot tell":
             yield f"          whether {part['model']} adds anything cannot be told"
+        elif part["same_vectors_as"] is not None:
+            yield f"          {part['model']} has the same vectors as {part['same_vectors_as']}"
     if not document["evidence"]["independent"]:
         yield "Evidence  not independent for every model: layers of one network, or models that err alike"
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from auditor.comparisons.ensembles import ADDS_NOTHING, CANNOT_TELL
+from auditor.comparisons.ensembles import ADDS, ADDS_NOTHING, CANNOT_TELL, Contribution
 from auditor.comparisons.models import ModelComparison
 from auditor.comparisons.paired import PairedDifference
 from reports import model_blocks as b
 from reports.comparison_view import Cell, Figure, FigureBlock, Row, TableBlock, Tone
-from reports.wording import number, plural
+from reports.wording import isolate, number, plural
 
 
 def overlap_table(comparison: ModelComparison) -> TableBlock:
@@ -20,7 +20,7 @@ def overlap_table(comparison: ModelComparison) -> TableBlock:
     rows = tuple(
         Row(
             (
-                Cell(f"{comparison.names[o.a]} and {comparison.names[o.b]}"),
+                Cell(b.joined([comparison.names[o.a], comparison.names[o.b]])),
                 Cell(number(o.both), o.both),
                 Cell(f"{o.expected_both:.1f}", o.expected_both),
                 Cell(number(o.only_a), o.only_a),
@@ -53,13 +53,13 @@ def ensemble_figures(comparison: ModelComparison) -> FigureBlock:
     loss = float(best.log_losses(codes)[once].mean())
     right = [b.share(single), b.share(together.accuracy)]
     losses = [f"{loss:.3f}", f"{together.log_loss:.3f}"]
-    columns = [best.name, "all models averaged"]
+    columns = [best.name, f"{averaged_names(comparison) or 'all models'} averaged"]
     if any(c.left_at for c in together.contributions):
         right.append(b.share(together.kept_accuracy))
         losses.append(f"{together.kept_log_loss:.3f}")
         columns.append("without those that add nothing")
     accuracy, log_loss = together.accuracy_gain, together.log_loss_gain
-    change = f"{b.points(accuracy)} points, all models"
+    change = f"{b.points(accuracy)} points, {averaged_names(comparison) or 'all models'}"
     return FigureBlock(
         title="What averaging gains",
         columns=tuple(columns),
@@ -86,28 +86,64 @@ def contribution_table(comparison: ModelComparison) -> TableBlock:
     """Return what each model adds to the others."""
     rows = []
     for c in comparison.ensemble.contributions:
-        alone = c.accuracy is None or c.log_loss is None
-        tones: dict[str, Tone] = {ADDS_NOTHING: "worse", CANNOT_TELL: "even"}
-        tone = tones.get(c.verdict, "better")
-        rows.append(
-            Row(
-                (
-                    Cell(comparison.names[c.model]),
-                    Cell("the last one left" if alone else c.verdict, None, tone),
-                    Cell("" if c.accuracy is None else b.points(c.accuracy),
-                         None if c.accuracy is None else c.accuracy.estimate),
-                    Cell("" if c.log_loss is None else b.nats(c.log_loss),
-                         None if c.log_loss is None else c.log_loss.estimate),
-                    Cell(f"left as number {c.left_at}" if c.left_at else "stays", c.left_at),
-                )
-            )
-        )  # fmt: skip
+        words, tone = _contribution_words(comparison, c)
+        right, loss = c.accuracy, c.log_loss
+        place = (
+            f"left as number {c.left_at}" if c.left_at else "stays" if c.same_as is None else "not averaged"
+        )
+        cells = (
+            Cell(comparison.names[c.model]),
+            Cell(words, None, tone),
+            Cell("" if right is None else b.points(right), None if right is None else right.estimate),
+            Cell("" if loss is None else b.nats(loss), None if loss is None else loss.estimate),
+            Cell(place, c.left_at),
+        )
+        rows.append(Row(cells))
     return TableBlock(
         title="What each model adds to the others",
-        columns=("Model", "Verdict", "Accuracy, points", "Log loss", "In the ensemble"),
+        columns=("Model", "Verdict", "Accuracy, points", "Log loss saved", "In the ensemble"),
         numeric=(False, False, True, True, True),
         rows=tuple(rows),
         note="The ensemble with the model against without it; above 0 the model helps. A model adds nothing "
         "when neither interval lies above 0 and a loss of more than 1 point is ruled out. Such models leave "
-        "one by one, the least useful first, each held against all models together.",
+        "one by one, the least useful first, each held against the best ensemble so far.",
     )
+
+
+def _contribution_words(comparison: ModelComparison, found: Contribution) -> tuple[str, Tone]:
+    """Return the verdict in words and in colour."""
+    if found.same_as is None:
+        tones: dict[str, Tone] = {ADDS: "better", ADDS_NOTHING: "worse", CANNOT_TELL: "even"}
+        return found.verdict, tones.get(found.verdict, "plain")
+    same = f"same vectors as {isolate(comparison.names[found.same_as])}"
+    if comparison.models[found.model].predictions is not None:
+        same += ": its predictions are not part of the average"
+    return same, "plain"
+
+
+def averaged_names(comparison: ModelComparison) -> str:
+    """Return what is averaged, "" where there is only one set of vectors."""
+    own = sum(c.same_as is None for c in comparison.ensemble.contributions)
+    if own < 2:
+        return ""
+    return "all models" if own == len(comparison.names) else f"the {own} models with vectors of their own"
+
+
+def averaging_advice(comparison: ModelComparison) -> list[str]:
+    """Return whether to average the models."""
+    right, loss = comparison.ensemble.accuracy_gain, comparison.ensemble.log_loss_gain
+    best = isolate(comparison.names[comparison.ensemble.best])
+    if not averaged_names(comparison):
+        return []
+    if right.is_above:
+        return ["Averaging the models is worth its cost: its gain is beyond chance."]
+    if right.is_below:
+        return [f"Do not average all models: {best} alone gets more right, beyond chance."]
+    if loss.is_above:
+        return [
+            "Average the models where probabilities matter: they fit the labels better, though whether more "
+            "samples are right cannot be told."
+        ]
+    if loss.is_below:
+        return [f"Do not average all models where probabilities matter: those of {best} alone fit better."]
+    return ["Whether averaging helps cannot be told."]

@@ -78,7 +78,7 @@ def _count_table(comparison: ModelComparison) -> TableBlock:
         counts = [errors.count(verdict) for verdict in range(len(VERDICTS))]
         cells = tuple(Cell(number(n), n) for n in (len(errors.rows), *counts))
         weighed = [
-            f"{other} {weight:.2f}"
+            f"{isolate(other)} {weight:.2f}"
             for other, weight in zip(comparison.names, errors.weights, strict=True)
             if other != name
         ]

@@ -5,9 +5,6 @@ models_view(ModelComparison) --> ComparisonView
 
 from __future__ import annotations
 
-import numpy as np
-
-from auditor.comparisons.ensembles import ADDS_NOTHING
 from auditor.comparisons.models import ModelComparison, RankedModel
 from auditor.comparisons.models_document import confusion_of, pair_parts
 from reports import model_blocks as b
@@ -21,7 +18,13 @@ from reports.comparison_view import (
     Tone,
     WordsBlock,
 )
-from reports.model_ensemble_blocks import contribution_table, ensemble_figures, overlap_table
+from reports.model_ensemble_blocks import (
+    averaged_names,
+    averaging_advice,
+    contribution_table,
+    ensemble_figures,
+    overlap_table,
+)
 from reports.model_errors_blocks import error_blocks, suspects, weak_evidence
 from reports.wording import isolate, number, plural
 
@@ -99,14 +102,19 @@ def lines(comparison: ModelComparison) -> list[str]:
     ]
     if tagged and (weak := weak_evidence(comparison)):
         said[0] = f"{said[0].partition(':')[0]}, but {weak}."
-    best = isolate(comparison.names[together.best])
-    gain = together.accuracy_gain
-    more = f"{b.points(gain)} points against {best} alone"
-    said.append(f"Averaging all models gets {b.share(together.accuracy)} right, {more}.")
-    useless = [comparison.names[c.model] for c in together.contributions if c.verdict == ADDS_NOTHING]
+    said.append(_averaging(comparison))
+    useless = [comparison.names[c.model] for c in together.contributions if c.left_at]
     if useless:
         said.append(f"{b.joined(useless)} {'adds' if len(useless) == 1 else 'add'} nothing to the others.")
     return said
+
+
+def _averaging(comparison: ModelComparison) -> str:
+    together, who = comparison.ensemble, averaged_names(comparison)
+    if not who:
+        return "All models have the same vectors: there is nothing to average."
+    best, more = isolate(comparison.names[together.best]), b.points(together.accuracy_gain)
+    return f"Averaging {who} gets {b.share(together.accuracy)} right, {more} points against {best} alone."
 
 
 def _blocks(comparison: ModelComparison) -> tuple[Block, ...]:
@@ -180,10 +188,10 @@ def _pair_table(comparison: ModelComparison) -> TableBlock:
     rows = []
     for pair in pair_parts(comparison.models)[:LISTED_PAIRS]:
         scores = [part["score"] for part in pair["models"]]
-        mixed = [part["model"] for part in pair["models"] if part["score"] >= bar]
+        mixed = [isolate(part["model"]) for part in pair["models"] if part["score"] >= bar]
         who = "all models" if len(mixed) == len(scores) else ", ".join(mixed) or "none"
         cells = tuple(Cell(b.share(score), score) for score in scores)
-        name = Cell(f"{pair['a']} and {pair['b']}")
+        name = Cell(b.joined([pair["a"], pair["b"]]))
         rows.append(Row((name, *cells, Cell(who)), (index[pair["a"]], index[pair["b"]])))
     return TableBlock(
         title="Pairs of classes",
@@ -224,12 +232,9 @@ def advice(comparison: ModelComparison) -> list[str]:
         left = len(pairs) - MOST_PAIRS_NAMED
         more = f" and {plural(left, 'more pair', 'more pairs')}" if left > 0 else ""
         said.append(f"No model tells these apart: {named}{more}. Look at their pictures and labels first.")
-    useless = [c.model for c in comparison.ensemble.contributions if c.verdict == ADDS_NOTHING]
+    useless = [c.model for c in comparison.ensemble.contributions if c.left_at]
     said += [f"Leave {isolate(comparison.names[m])} out: the others do as well without it." for m in useless]
-    if comparison.ensemble.accuracy_gain.interval[0] > 0:
-        said.append("Averaging the models is worth its cost: its gain is beyond chance.")
-    elif not np.isclose(comparison.ensemble.accuracy_gain.estimate, 0.0):
-        said.append("One model is enough: what averaging changes in accuracy cannot be told from chance.")
+    said += averaging_advice(comparison)
     return said or ["Nothing: the models tell the classes apart equally well."]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,7 @@ class JudgedModel:
     predictions : (p, c) the user's classifier's, None where the audit has none. Whether it was trained on
         these samples is not known.
     positions : (p, 2) of the audit's own map.
+    vectors_digest : of the vectors; audits with equal vectors are one model, with or without predictions.
     """
 
     name: str
@@ -55,6 +57,7 @@ class JudgedModel:
     separation: Separation
     predictions: Probabilities | None
     positions: Floats
+    vectors_digest: str
 
     @cached_property
     def probe_guesses(self) -> Ints:
@@ -71,6 +74,11 @@ class JudgedModel:
     def log_losses(self, codes: Ints) -> NDArray[np.float64]:
         """Log loss (p,) of the probe's probabilities: -log of the given label's, in nats."""
         return log_losses(self.probabilities.values, codes)
+
+
+def same_vectors(a: JudgedModel, b: JudgedModel) -> bool:
+    """Tell whether two models have equal vectors, so that all that is learned from these is equal too."""
+    return a.vectors_digest == b.vectors_digest
 
 
 def log_losses(chances: Floats, codes: Ints) -> NDArray[np.float64]:
@@ -105,6 +113,7 @@ def judge_model(
         separation=separation,
         predictions=None if audit.predictions is None else _spread(audit.predictions, audit, common),
         positions=audit.map.positions[rows],
+        vectors_digest=sha256(np.ascontiguousarray(vectors.vectors).data).hexdigest(),
     )
 
 

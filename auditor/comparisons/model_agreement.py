@@ -4,9 +4,9 @@
     skill of the other: what its probe gets right beyond chance
     weight = (1 - agreement; for a layer of the same network at most `SAME_NETWORK_WEIGHT`) * skill
 
-A model that errs where the other errs is no second opinion, and one that knows little is none either. Wrong
-labels make independent models err alike, so the agreement is taken where the models together do not speak
-against the label.
+Judges with equal vectors share one weight. A model that errs where the other errs is no second opinion, and
+one that knows little is none either. Wrong labels make independent models err alike, so the agreement is
+taken where the models together do not speak against the label.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from auditor.arrays import Bools
 from auditor.comparisons.common_samples import CommonSamples
-from auditor.comparisons.judged import JudgedModel
+from auditor.comparisons.judged import JudgedModel, same_vectors
 from auditor.comparisons.model_opinions import Judge
 
 SAME_NETWORK_WEIGHT = 0.5
@@ -37,7 +37,15 @@ def weigh_others(m: int, models: Sequence[JudgedModel], agreement: Array) -> Arr
         if models[m].predictions is None and same_network(models[m], model):
             weights[other] = min(weights[other], SAME_NETWORK_WEIGHT)
     weights[m] = 0.0
-    return np.asarray(weights)
+    return np.asarray(weights * _shares([k for k in range(len(models)) if k != m], models))
+
+
+def _shares(judges: Sequence[int], models: Sequence[JudgedModel]) -> Array:
+    """Return one part (models,) for each of the judges: those with equal vectors share a whole one."""
+    parts = np.ones(len(models))
+    for k in judges:
+        parts[k] = 1.0 / sum(same_vectors(models[k], models[other]) for other in judges)
+    return parts
 
 
 def skill_of(model: JudgedModel, common: CommonSamples) -> float:
@@ -59,11 +67,11 @@ def same_network(a: JudgedModel, b: JudgedModel) -> bool:
 def agreement_matrix(models: Sequence[JudgedModel], judge: Judge) -> Array:
     """Agreement (models, models) in [0, 1] beyond chance of the row's errors with the column's probe's.
 
-    Over samples that count once and that the models together do not speak against; 1 where two models give
-    the same probabilities.
+    Over samples that count once and that the models together do not speak against; 1 where two models have
+    equal vectors.
     """
     common = judge.common
-    equal = np.full(len(models), 1.0)
+    equal = _shares(range(len(models)), models)
     rest = common.once[~judge.against(judge.ask(models, equal, common.once), common.once)]
     codes = common.codes[rest]
     probes = [m.probe_guesses[rest] != codes for m in models]
@@ -71,15 +79,11 @@ def agreement_matrix(models: Sequence[JudgedModel], judge: Judge) -> Array:
     out = np.eye(len(models))
     for a, first in enumerate(models):
         for b, second in enumerate(models):
-            if a != b and first.predictions is None and _same_probabilities(first, second):
+            if a != b and first.predictions is None and same_vectors(first, second):
                 out[a, b] = 1.0
             elif a != b:
                 out[a, b] = max(0.0, shrunk_kappa(own[a], probes[b]))
     return out
-
-
-def _same_probabilities(a: JudgedModel, b: JudgedModel) -> bool:
-    return np.array_equal(a.probabilities.values, b.probabilities.values)
 
 
 def kappa(a: Bools, b: Bools) -> float:

@@ -236,6 +236,7 @@ def _contribution_part(names: Sequence[str], found: Contribution) -> Json:
         "model": names[found.model],
         "verdict": found.verdict,
         "left_at": found.left_at or None,
+        "same_vectors_as": None if found.same_as is None else names[found.same_as],
         "accuracy": figures(found.accuracy),
         "log_loss": figures(found.log_loss),
     }

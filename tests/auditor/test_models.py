@@ -11,7 +11,14 @@ from model_audits import planted_dataset, predict, true_codes, vector_audit, vie
 from stages import make_dataset
 
 from auditor.comparisons.common_samples import find_common, join_groups
-from auditor.comparisons.ensembles import ADDS, ADDS_NOTHING
+from auditor.comparisons.ensembles import (
+    ADDS,
+    ADDS_NOTHING,
+    CANNOT_TELL,
+    LAST_LEFT,
+    NEGLIGIBLE_ACCURACY,
+    SAME_VECTORS,
+)
 from auditor.comparisons.model_agreement import kappa, shrunk_kappa
 from auditor.comparisons.model_errors import (
     MODEL_LIMITATION,
@@ -108,7 +115,8 @@ def test_the_same_model_twice_adds_nothing() -> None:
     (overlap,) = found.overlaps
     assert overlap.jaccard == overlap.kappa == 1.0 and overlap.only_a == overlap.only_b == 0
     assert overlap.both == len(WRONG) + len(MISSED)
-    assert [c.verdict for c in found.ensemble.contributions] == [ADDS, ADDS_NOTHING]
+    assert [c.verdict for c in found.ensemble.contributions] == [LAST_LEFT, SAME_VECTORS]
+    assert [c.same_as for c in found.ensemble.contributions] == [None, 0]
     assert found.ensemble.accuracy_gain.estimate == found.ensemble.log_loss_gain.estimate == 0.0
     np.testing.assert_allclose(found.maps[0].positions, found.maps[1].positions, atol=1e-4)
     assert found.maps[1].likeness == pytest.approx(1.0)
@@ -148,10 +156,10 @@ def test_two_opinions_that_differ_name_no_right_label() -> None:
 
 def test_noise_adds_nothing_and_a_complement_adds() -> None:
     """Each of two views sees another pair of classes apart; the third sees nothing."""
-    codes = true_codes()
+    codes = np.arange(300) % 3
     dataset = make_dataset(codes)
     left, right = np.where(codes == 2, 1, codes), np.where(codes == 0, 1, codes)
-    noise = np.random.default_rng(9).normal(size=(180, 8))
+    noise = np.random.default_rng(9).normal(size=(300, 8))
     audits = [vector_audit(dataset, v) for v in (view(left, 1, 4.0), view(right, 2, 4.0), noise)]
     together = compare_models(audits, ["left", "right", "noise"]).ensemble
     assert [c.verdict for c in together.contributions] == [ADDS, ADDS, ADDS_NOTHING]
@@ -159,6 +167,60 @@ def test_noise_adds_nothing_and_a_complement_adds() -> None:
     assert together.accuracy_gain.interval[0] > 0.1
     assert together.contributions[0].accuracy is not None
     assert together.contributions[0].accuracy.interval[0] > 0.1
+
+
+def test_what_a_model_adds_does_not_depend_on_a_harmful_one_beside_it() -> None:
+    codes = np.arange(300) % 3
+    dataset = make_dataset(codes)
+    good = [vector_audit(dataset, view(codes, seed, apart)) for seed, apart in ((1, 3.0), (2, 2.8))]
+    rng = np.random.default_rng(5)
+    noise = [vector_audit(dataset, rng.normal(size=(300, 8))) for _ in range(2)]
+    alone = compare_models(good, ["a", "b"]).ensemble
+    beside = compare_models([*good, *noise], ["a", "b", "c", "d"]).ensemble
+    assert [c.verdict for c in beside.contributions[2:]] == [ADDS_NOTHING] * 2
+    assert beside.contributions[:2] == alone.contributions
+    assert beside.kept_log_loss == pytest.approx(alone.log_loss)
+
+
+def test_few_samples_cannot_show_that_a_model_adds_nothing() -> None:
+    """Models that are always right lose nothing in any draw, and 12 or 45 samples still rule nothing out."""
+    for count in (24, 45):
+        codes = np.arange(count) % 3
+        audits = [vector_audit(make_dataset(codes), view(codes, seed, 9.0)) for seed in (1, 2, 3)]
+        found = compare_models(audits, ["a", "b", "c"]).ensemble.contributions
+        assert [c.verdict for c in found] == [CANNOT_TELL] * 3 and not any(c.left_at for c in found)
+        assert all(c.accuracy is not None and c.accuracy.interval[1] > NEGLIGIBLE_ACCURACY for c in found)
+
+
+def test_a_model_leaves_only_where_a_loss_of_accuracy_is_ruled_out() -> None:
+    """Two near twins: whoever leaves, the other stays; averaging a weak crowd does not hide the loss."""
+    codes, rng = np.arange(240) % 4, np.random.default_rng(0)
+    dataset = make_dataset(codes)
+    seen = 2.6 * np.eye(8)[:4][codes] + rng.normal(size=(240, 8))
+    turns = [np.linalg.qr(rng.normal(size=(8, 8)))[0] for _ in range(4)]
+    audits = [vector_audit(dataset, (seen + 0.1 * rng.normal(size=(240, 8))) @ turn) for turn in turns]
+    found = compare_models(audits, list("abcd")).ensemble.contributions
+    assert {c.left_at for c in found} >= {0} and any(c.left_at for c in found)
+    for c in found:
+        assert (c.verdict == ADDS_NOTHING) == (c.left_at > 0)
+        if c.left_at:
+            assert c.accuracy is not None and c.accuracy.interval[1] <= NEGLIGIBLE_ACCURACY
+
+
+def test_equal_vectors_with_predictions_are_one_model() -> None:
+    """The classifier's audit is judged by itself, has no vectors of its own, and judges others once."""
+    codes, dataset = true_codes(), planted_dataset(WRONG)
+    first, other = audit_of(codes, 1, dataset), audit_of(codes, 3, dataset)
+    plain = compare_models([first, other], ["first", "other"])
+    found = compare_models([predict(first, codes), other, first], ["mine", "other", "first"])
+    mine, _, own = found.ensemble.contributions
+    assert (mine.verdict, mine.same_as, mine.left_at) == (SAME_VECTORS, 2, 0)
+    assert own.verdict != SAME_VECTORS
+    assert found.ensemble.log_loss == plain.ensemble.log_loss
+    weights = found.errors[1].weights
+    assert weights[0] == weights[2] > 0
+    assert weights[0] + weights[2] == pytest.approx(plain.errors[1].weights[0])
+    assert models_document(found)["ensemble"]["contributions"][0]["same_vectors_as"] == "first"
 
 
 def test_overlap_counts_are_those_of_the_errors(planted: ModelComparison) -> None:

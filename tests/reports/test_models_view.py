@@ -23,7 +23,7 @@ from reports.comparison_view import (
 )
 from reports.layers_view import layers_view
 from reports.model_blocks import nats, points
-from reports.models_view import models_view
+from reports.models_view import advice, models_view
 
 WRONG, MISSED = (4, 30, 31, 77), (10, 50, 93)
 HOSTILE = ("</script><img src=x onerror=alert(1)>", "=1+1", "__proto__")
@@ -96,7 +96,9 @@ def test_headline_names_the_best_only_where_it_is_clear(compared: ModelCompariso
     same = models_view(compare_models([audits()[0]] * 2, ["a", "b"]))
     assert same.headline.startswith("a and b separate the classes equally well") and same.tone == "plain"
     assert any("no independent model" in note for note in same.notes)
-    assert "adds nothing" in " ".join(same.lines)
+    assert "All models have the same vectors: there is nothing to average." in same.lines
+    table = block(same, "What each model adds to the others")
+    assert [row.cells[1].text for row in table.rows] == ["last one left", "same vectors as a"]
 
 
 def test_predictions_are_shown_and_doubted(compared: ModelComparison) -> None:
@@ -186,3 +188,42 @@ def test_no_note_stands_above_an_empty_list_of_tagging_errors() -> None:
     made = [vector_audit(dataset, view(true_codes(), seed), f"model {seed}") for seed in (1, 2)]
     found = gallery(models_view(compare_models(made, ["a", "b"])), "Tagging errors")
     assert not found.groups and found.note == "" and found.empty
+
+
+def test_a_sure_loss_is_no_matter_of_chance() -> None:
+    """A good model and four weak ones that are alike: averaging harms, and no advice says otherwise."""
+    codes, rng = np.arange(240) % 4, np.random.default_rng(0)
+    dataset, centres = make_dataset(codes), np.eye(8)[:4][codes]
+    weak = 2.2 * centres + rng.normal(size=(240, 8))
+    vectors = [3.6 * centres + rng.normal(size=(240, 8))]
+    vectors += [weak + 0.2 * rng.normal(size=(240, 8)) for _ in range(4)]
+    found = compare_models([vector_audit(dataset, v) for v in vectors], list("abcde"))
+    assert found.ensemble.accuracy_gain.is_below
+    said = advice(found)
+    assert "Do not average all models: a alone gets more right, beyond chance." in said
+    left = {found.names[c.model] for c in found.ensemble.contributions if c.left_at}
+    assert {line for line in said if line.startswith("Leave")} == {
+        f"Leave {name} out: the others do as well without it." for name in left
+    }
+
+
+def test_audits_with_equal_vectors_are_told_and_not_advised_against() -> None:
+    first, second = audits()
+    said = models_view(compare_models([predict(first, true_codes()), first, second], ["mine", "a", "b"]))
+    words = [row.cells[1].text for row in block(said, "What each model adds to the others").rows]
+    assert words[0] == "same vectors as a: its predictions are not part of the average"
+    assert said.lines[1].startswith("Averaging the 2 models with vectors of their own gets")
+    assert not any("mine" in line for line in said.lines[1:])
+
+
+def test_right_to_left_names_stay_apart_from_the_figures_beside_them() -> None:
+    name, kept = "\u05e9\u05dc\u05d5\u05dd 12", "\u2068\u05e9\u05dc\u05d5\u05dd 12\u2069"
+    codes = np.arange(240) % 2
+    dataset = make_dataset([(name, "plain")[c] for c in codes])
+    made = [vector_audit(dataset, view(codes, s, 1.0), "net", "a" * 64) for s in (1, 2)]
+    found = models_view(compare_models(made, [name, "other"]))
+    assert kept in block(found, "Why samples are misclassified").rows[1].cells[-1].text
+    assert block(found, "Whose errors are the same").rows[0].cells[0].text == f"{kept} and other"
+    assert block(found, "Pairs of classes").rows[0].cells[0].text == f"plain and {kept}"
+    pairs = block(layers_view(compare_layers(made, ["x", "y"])), "Pairs of classes from layer to layer")
+    assert pairs.rows[0].cells[0].text == f"plain and {kept}"
