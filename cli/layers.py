@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,8 +33,8 @@ Layers = Annotated[
         "--layers",
         envvar="AUDITOR_LAYERS",
         metavar="LIST",
-        help="Layers in order of depth, separated by commas: layer1 to layer4 (avgpool is layer4's mean); "
-        "layers joined by + stand side by side.",
+        help="Layers, separated by commas and taken in the network's order: layer1 to layer4 (avgpool is "
+        "layer4's mean); layers joined by + stand side by side.",
         rich_help_panel=o.MODEL,
     ),
 ]
@@ -60,7 +61,7 @@ def layers(
     offline: o.Offline = False,
 ) -> None:
     """Compare the layers of one backbone: how the classes come apart from layer to layer."""
-    from auditor.comparisons.layers import compare_layers, run_layers
+    from auditor.comparisons.layers import compare_layers, in_depth_order, run_layers
     from auditor.comparisons.layers_document import layers_document
     from auditor.dataset import ReadOptions, read_dataset
     from auditor.settings import AuditSettings
@@ -72,7 +73,7 @@ def layers(
     from cli.progress import show_progress
     from reports.layers_view import layers_view
 
-    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    chosen = in_depth_order([name.strip() for name in names.split(",") if name.strip()])
     settings = AuditSettings(
         backbone=backbone or "auto",
         weights=weights,
@@ -98,7 +99,7 @@ def layers(
     print_comparison(document, layers_lines(document), page, as_json, quiet)
 
 
-def _command(dataset: str, chosen: list[str], settings: AuditSettings) -> str:
+def _command(dataset: str, chosen: Sequence[str], settings: AuditSettings) -> str:
     """Return how the comparison was asked for, with paths reduced to names."""
     weights = f" --weights {settings.weights.name}" if settings.weights else ""
     backbone = f" --backbone {settings.backbone}" if settings.backbone != "auto" else ""

@@ -53,11 +53,12 @@ def models(
     from auditor.settings import AuditSettings, check_settings
     from auditor.storage import load
     from cli.comparing import Output
-    from cli.models_summary import audit_names, models_lines, print_comparison
+    from cli.models_summary import audit_names, check_distinct, models_lines, print_comparison
     from cli.progress import show_progress
     from reports.models_view import models_view
 
     check_settings(AuditSettings(seed=seed))
+    check_distinct(audits)
     output = Output(out, overwrite)
     output.check()
     loaded = [load(folder) for folder in audits]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auditor.comparisons.models import distinct_names, model_name
+from auditor.errors import UsageError
 from cli.output import plain, say
 
 if TYPE_CHECKING:
@@ -18,13 +20,30 @@ SHOWN_PAIRS = 5
 
 
 def audit_names(folders: Sequence[Path], audits: Sequence[Audit]) -> tuple[str, ...]:
-    """Return backbone and layer (or features) of each audit; the folder too where several are the same."""
+    """Return backbone and layer (or features) of each audit; the folder too where several are the same.
+
+    Of folders with one name the one above is named too.
+    """
     names = [model_name(audit) for audit in audits]
+    paths = [folder.resolve() for folder in folders]
+    own = [path.name for path in paths]
+    beside = Counter(zip(names, own, strict=True))
     told = [
-        f"{name} ({folder.resolve().name})" if names.count(name) > 1 else name
-        for name, folder in zip(names, folders, strict=True)
+        name
+        if names.count(name) == 1
+        else f"{name} ({path.name})"
+        if beside[name, path.name] == 1
+        else f"{name} ({path.parent.name}/{path.name})"
+        for name, path in zip(names, paths, strict=True)
     ]
     return distinct_names(told)
+
+
+def check_distinct(folders: Sequence[Path]) -> None:
+    """Raise UsageError where one audit is given twice."""
+    twice = [path for path, times in Counter(folder.resolve() for folder in folders).items() if times > 1]
+    if twice:
+        raise UsageError(f"The audit {twice[0].name!r} is given twice: name each audit once.")
 
 
 def print_comparison(

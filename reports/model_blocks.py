@@ -45,8 +45,14 @@ def shown_points(value: float) -> str:
 
 def nats(difference: PairedDifference) -> str:
     """Return a difference of log losses in nats with its interval: "+0.012 (0.003 to 0.022)"."""
-    low, high = difference.interval
-    return f"{difference.estimate:+.3f} ({low:.3f} to {high:.3f})"
+    low, high = (_thousandths(bound) for bound in difference.interval)
+    estimate = _thousandths(difference.estimate)
+    plus = "+" if estimate != "0.000" and difference.estimate > 0 else ""
+    return f"{plus}{estimate} ({low} to {high})"
+
+
+def _thousandths(value: float) -> str:
+    return f"{value:.3f}".replace("-0.000", "0.000")
 
 
 def hundredths(value: float) -> str:

@@ -87,33 +87,34 @@ def contribution_table(comparison: ModelComparison) -> TableBlock:
     rows = []
     for c in comparison.ensemble.contributions:
         words, tone = _contribution_words(comparison, c)
-        right, loss = c.accuracy, c.log_loss
+        right, saved = c.accuracy, c.log_loss
         place = (
             f"left as number {c.left_at}" if c.left_at else "stays" if c.same_as is None else "not averaged"
         )
         cells = (
             Cell(comparison.names[c.model]),
             Cell(words, None, tone),
-            Cell("" if right is None else b.points(right), None if right is None else right.estimate),
-            Cell("" if loss is None else b.nats(loss), None if loss is None else loss.estimate),
+            Cell("", None) if right is None else Cell(b.points(right), right.estimate, _tone(right)),
+            Cell("", None) if saved is None else Cell(b.nats(_turned(saved)), -saved.estimate, _tone(saved)),
             Cell(place, c.left_at),
         )
         rows.append(Row(cells))
     return TableBlock(
         title="What each model adds to the others",
-        columns=("Model", "Verdict", "Accuracy, points", "Log loss saved", "In the ensemble"),
+        columns=("Model", "Verdict", "Accuracy, points", "Log loss, low is good", "In the ensemble"),
         numeric=(False, False, True, True, True),
         rows=tuple(rows),
-        note="The ensemble with the model against without it; above 0 the model helps. A model adds nothing "
-        "when neither interval lies above 0 and a loss of more than 1 point is ruled out. Such models leave "
-        "one by one, the least useful first, each held against the best ensemble so far.",
+        note="The ensemble with the model less the ensemble without it: more accuracy and less log loss are "
+        "better. A model adds nothing when it clearly betters neither and when losing more than 1 point "
+        "without it is ruled out. Such models leave one by one, the least useful first, each held against the "
+        "best ensemble so far.",
     )
 
 
 def _contribution_words(comparison: ModelComparison, found: Contribution) -> tuple[str, Tone]:
     """Return the verdict in words and in colour."""
     if found.same_as is None:
-        tones: dict[str, Tone] = {ADDS: "better", ADDS_NOTHING: "worse", CANNOT_TELL: "even"}
+        tones: dict[str, Tone] = {ADDS: "better", ADDS_NOTHING: "even", CANNOT_TELL: "even"}
         return found.verdict, tones.get(found.verdict, "plain")
     same = f"same vectors as {isolate(comparison.names[found.same_as])}"
     if comparison.models[found.model].predictions is not None:

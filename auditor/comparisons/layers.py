@@ -33,6 +33,7 @@ from auditor.comparisons.models import (
 from auditor.comparisons.paired import PairedDifference
 from auditor.errors import UsageError
 from auditor.layer_embeddings import embed_layers
+from auditor.networks import parse_layer
 from auditor.results import Audit, Dataset, Thresholds
 from auditor.settings import AuditSettings, check_settings
 from auditor.store import Store
@@ -76,7 +77,8 @@ def run_layers(
     dataset : with images.
     settings : as for `run_audit`; `layer` is left out of account. With a `store` the vectors of each layer
         are kept under its own key, so that a later audit of one layer finds them.
-    layers : two or more, in order of depth; several joined by "+" stand side by side.
+    layers : two or more, taken in the network's order (`in_depth_order`); several joined by "+" stand side by
+        side.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def run_layers(
     check_settings(settings)
     if settings.features is not None or not dataset.has_images:
         raise UsageError("Layers are outputs of a network: give pictures, not features.")
-    encoders = _open_layers(settings, layers, warn, progress)
+    encoders = _open_layers(settings, in_depth_order(layers), warn, progress)
     with _store_folder(settings) as folder:
         embed_layers(dataset, encoders, Store(folder, warn), workers=settings.workers, progress=progress)
         audits: list[Audit] = []
@@ -97,6 +99,17 @@ def run_layers(
             tell = warn if not audits else None
             audits.append(run_audit(dataset, own, encoder=encoder, progress=progress, warn=tell))
     return tuple(audits)
+
+
+def in_depth_order(layers: Sequence[str]) -> tuple[str, ...]:
+    """Return the layers as they follow each other in the network, each by the deepest of its stages.
+
+    Raises
+    ------
+    UsageError
+        If the network has no such layer.
+    """
+    return tuple(sorted(layers, key=lambda layer: parse_layer(layer)[::-1]))
 
 
 def _open_layers(
@@ -144,7 +157,8 @@ def compare_layers(
     Raises
     ------
     UsageError
-        If there are fewer than two audits, they are not of one backbone, or the names do not fit.
+        If there are fewer than two audits, they are not of one backbone with known weights, or the names do
+        not fit.
     DataError
         If the audits are of different datasets.
     """
@@ -178,4 +192,9 @@ def _check_one_backbone(audits: Sequence[Audit]) -> None:
         raise UsageError(
             f"Layers are of one backbone, these audits of {', '.join(sorted(name for name, _ in found))}: "
             "compare them with auditor models."
+        )
+    if "" in {digest for _, digest in found}:
+        raise UsageError(
+            "Layers are outputs of one network, and given features tell of none: compare these audits with "
+            "auditor models."
         )

@@ -13,7 +13,7 @@ from stages import make_dataset
 from auditor import embeddings
 from auditor.audit import run_audit
 from auditor.comparisons.layer_pairs import COMES_APART, NEVER_APART, TOGETHER_AGAIN, UNCLEAR
-from auditor.comparisons.layers import compare_layers, run_layers
+from auditor.comparisons.layers import compare_layers, in_depth_order, run_layers
 from auditor.comparisons.layers_document import layers_document
 from auditor.dataset import read_dataset
 from auditor.errors import UsageError
@@ -91,6 +91,20 @@ def test_layers_of_two_backbones_are_refused() -> None:
         compare_layers(two)
     with pytest.raises(UsageError, match="give pictures, not features"):
         run_layers(dataset)
+
+
+def test_features_without_a_network_are_no_layers() -> None:
+    codes = true_codes()
+    two = [vector_audit(make_dataset(codes), view(codes, seed), "features") for seed in (1, 2)]
+    with pytest.raises(UsageError, match="given features tell of none"):
+        compare_layers(two, ["a", "b"])
+
+
+def test_layers_are_taken_in_the_order_of_the_network() -> None:
+    given = ["avgpool", "layer1+layer3", "layer2", "layer3", "layer1"]
+    assert in_depth_order(given) == ("layer1", "layer2", "layer3", "layer1+layer3", "avgpool")
+    with pytest.raises(UsageError, match="'layer9' is unknown"):
+        in_depth_order(["layer9", "layer1"])
 
 
 @pytest.mark.slow

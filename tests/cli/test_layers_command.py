@@ -22,7 +22,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_layers_writes_a_comparison_and_keeps_the_vectors(
     data: Path, tmp_path: Path, command: Command
 ) -> None:
-    words = ("layers", data, "--backbone", "bundled", "--layers", "layer1, layer4", "--out", tmp_path / "out")
+    words = ("layers", data, "--backbone", "bundled", "--layers", "layer4, layer1", "--out", tmp_path / "out")
     done = command(*words, "--cache", tmp_path / "cache", "--json")
     assert done.code == 0, done.err
     said = json.loads(done.out)

@@ -76,6 +76,11 @@ def test_an_existing_comparison_is_replaced_only_when_asked(
 
 
 def test_what_cannot_be_compared_is_refused(folders: list[Path], tmp_path: Path, command: Command) -> None:
+    same = command(
+        "models", folders[0], folders[1], folders[0].parent / "." / "strong", "--out", tmp_path / "out"
+    )
+    assert same.code == 2 and "The audit 'strong' is given twice" in same.err
+    assert len(same.err.strip().splitlines()) == 1
     one = command("models", folders[0], "--out", tmp_path / "out")
     assert one.code == 2 and "at least two audits, got 1" in one.err
     none = command("models", folders[0], tmp_path / "nothing", "--out", tmp_path / "out")
@@ -89,3 +94,13 @@ def test_what_cannot_be_compared_is_refused(folders: list[Path], tmp_path: Path,
     two = command("models", tmp_path / "whole", tmp_path / "other", "--out", tmp_path / "out")
     assert two.code == 2 and "not of the same dataset" in two.err and len(two.err.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_equal_folder_names_are_told_apart_by_the_folder_above(tmp_path: Path, command: Command) -> None:
+    dataset, codes = planted_dataset(WRONG), true_codes()
+    for seed, above in enumerate(("may", "june")):
+        save(vector_audit(dataset, view(codes, seed)), tmp_path / above / "audit")
+    save(vector_audit(dataset, view(codes, 3)), tmp_path / "other")
+    folders = (tmp_path / "may" / "audit", tmp_path / "june" / "audit", tmp_path / "other")
+    said = json.loads(command("models", *folders, "--out", tmp_path / "out", "--json").out)
+    assert [m["name"] for m in said["models"]] == ["toy (may/audit)", "toy (june/audit)", "toy (other)"]

@@ -153,7 +153,8 @@ def test_hostile_names_stay_text(compared: ModelComparison) -> None:
     assert found.class_names == tuple(names)
     assert {row.cells[0].text for row in block(found, "Each class").rows} == set(names)
     assert [panel.title for panel in found.maps] == list(HOSTILE[:2])
-    layered = compare_layers([replace(made[0]), made[0]], HOSTILE[:2])
+    net = vector_audit(dataset, view(codes, 1, 2.0), "net", "a" * 64)
+    layered = compare_layers([replace(net), net], HOSTILE[:2])
     assert layers_view(layered).maps[0].title == HOSTILE[0]
 
 
@@ -161,6 +162,20 @@ def test_differences_in_words() -> None:
     assert points(PairedDifference(0.029, (0.021, 0.038), 0.001, 99)) == "+2.9 (2.1 to 3.8)"
     assert points(PairedDifference(-0.0001, (-0.0002, 0.0), 1.0, 99)) == "0.0 (0.0 to 0.0)"
     assert nats(PairedDifference(0.0118, (0.0027, 0.0224), 0.01, 99)) == "+0.012 (0.003 to 0.022)"
+    assert nats(PairedDifference(-0.0001, (-0.0002, 0.0), 1.0, 99)) == "0.000 (0.000 to 0.000)"
+
+
+def test_a_lower_log_loss_is_better() -> None:
+    """The complement of another view: log loss falls with it, and the figure is in the better colour."""
+    codes = np.arange(240) % 3
+    left, right = np.where(codes == 2, 1, codes), np.where(codes == 0, 1, codes)
+    made = [vector_audit(make_dataset(codes), view(c, s, 4.0)) for c, s in ((left, 1), (right, 2))]
+    said = models_view(compare_models(made, ["left", "right"]))
+    for row in block(said, "What each model adds to the others").rows:
+        assert row.cells[3].text.startswith("-") and row.cells[3].tone == "better"
+        assert row.cells[3].value is not None and row.cells[3].value < 0
+    (figures,) = (b for b in said.blocks if isinstance(b, FigureBlock))
+    assert figures.figures[1].change.startswith("-") and figures.figures[1].tone == "better"
 
 
 def test_weak_evidence_is_told_where_the_errors_are(compared: ModelComparison) -> None:
