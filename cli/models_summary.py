@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auditor.comparisons.models import distinct_names, model_name
+from auditor.comparisons.paired import LEAST_GROUPS
 from auditor.errors import UsageError
 from cli.output import plain, say
 
@@ -120,7 +121,8 @@ def _verdict(document: dict[str, Any], what: str) -> str:
         return f"{document['first']} {what}: {lead}."
     if lead.startswith("+0.0 ") or lead.startswith("-0.0 "):
         return f"{document['first']} and {document['second']} separate the classes equally well."
-    return f"Which {document['kind'][:-1]} {what} cannot be told: {document['first']} is {lead}."
+    few = f" from {document['groups']} independent groups" if document["groups"] < LEAST_GROUPS else ""
+    return f"Which {document['kind'][:-1]} {what} cannot be told{few}: {document['first']} is {lead}."
 
 
 def _dataset_line(document: dict[str, Any]) -> str:

@@ -106,8 +106,8 @@ def contribution_table(comparison: ModelComparison) -> TableBlock:
         rows=tuple(rows),
         note="The ensemble with the model less the ensemble without it: more accuracy and less log loss are "
         "better. A model adds nothing when it clearly betters neither and when losing more than 1 point "
-        "without it is ruled out. Such models leave one by one, the least useful first, each held against the "
-        "best ensemble so far.",
+        "without it is ruled out. Such models leave one by one, the least useful first, each held against "
+        "the best ensemble so far.",
     )
 
 

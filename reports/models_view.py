@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from auditor.comparisons.models import ModelComparison, RankedModel
 from auditor.comparisons.models_document import confusion_of, pair_parts
+from auditor.comparisons.paired import LEAST_GROUPS
 from reports import model_blocks as b
 from reports.comparison_view import (
     Block,
@@ -85,9 +86,14 @@ def headline(comparison: ModelComparison) -> str:
             f"{first} and {second} separate the classes equally well: under both {accuracy} of the samples "
             f"lie among their own class (difference {low} to {high} points)."
         )
+    few = (
+        ""
+        if ranking.lead_knn.groups >= LEAST_GROUPS
+        else f" from {ranking.lead_knn.groups} independent groups"
+    )
     return (
-        f"Which model separates the classes best cannot be told: {first} leads {second} by {lead} points "
-        f"({low} to {high})."
+        f"Which model separates the classes best cannot be told{few}: {first} leads {second} by {lead} "
+        f"points ({low} to {high})."
     )
 
 

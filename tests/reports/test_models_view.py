@@ -194,7 +194,9 @@ def test_few_groups_name_no_winner_and_say_why() -> None:
     dataset = make_dataset(codes, group=[f"person {i % 5}" for i in range(len(codes))])
     made = [vector_audit(dataset, view(codes, s, a)) for s, a in ((1, 1.0), (2, 8.0))]
     said = models_view(compare_models(made, ["weak", "strong"]))
-    assert said.headline.startswith("Which model separates the classes best cannot be told: strong leads")
+    assert said.headline.startswith(
+        "Which model separates the classes best cannot be told from 5 independent groups: strong leads"
+    )
     assert any("only 5 independent groups" in note for note in said.notes)
 
 
