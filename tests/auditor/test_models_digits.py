@@ -99,7 +99,7 @@ def test_planted_labels_are_tagging_errors_and_hard_ones_are_not(
 
 
 def test_the_early_layer_does_not_help(compared: ModelComparison) -> None:
-    """The log loss is better without it; that 650 digits lose less than 1 point is decided by the interval."""
+    """The log loss is better without it; whether accuracy is as good is decided by the interval."""
     early, last, pixels_ = compared.ensemble.contributions
     assert early.log_loss is not None and early.log_loss.is_below
     assert early.accuracy is not None and not early.accuracy.is_above
