@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options as o
+from cli.comparing import Overwrite, Seed
 from cli.output import plain, say
 
 if TYPE_CHECKING:
@@ -63,20 +64,6 @@ Out = Annotated[
         show_default="AFTER-compared, in this folder",
         rich_help_panel=o.OUTPUT,
     ),
-]
-Seed = Annotated[
-    int,
-    typer.Option(
-        "--seed",
-        envvar="AUDITOR_SEED",
-        metavar="N",
-        help="Seed of the folds, the draws and the map.",
-        rich_help_panel=o.OUTPUT,
-    ),
-]
-Overwrite = Annotated[
-    bool,
-    typer.Option("--overwrite", help="Replace a comparison that is there already.", rich_help_panel=o.OUTPUT),
 ]
 
 

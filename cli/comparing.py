@@ -6,13 +6,31 @@ import json
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from auditor.workspace import Contents, Workspace, check_target
+from cli import options as o
 
 if TYPE_CHECKING:
     from auditor.results import Audit
     from reports.comparison_view import ComparisonView
+
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        envvar="AUDITOR_SEED",
+        metavar="N",
+        help="Seed of the folds and of everything drawn.",
+        rich_help_panel=o.OUTPUT,
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace a comparison that is there already.", rich_help_panel=o.OUTPUT),
+]
 
 DOCUMENT, PAGE, LEDGER = "comparison.json", "report.html", "ledger.csv"
 

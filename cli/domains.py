@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import options as o
+from cli.comparing import Overwrite, Seed
 from cli.output import plain, say
 from cli.report import AuditFolder
 
@@ -39,16 +40,6 @@ Out = Annotated[
         help="The folder to make.",
         show_default="AUDIT-domains, in this folder",
         rich_help_panel=o.OUTPUT,
-    ),
-]
-Overwrite = Annotated[
-    bool,
-    typer.Option("--overwrite", help="Replace a comparison that is there already.", rich_help_panel=o.OUTPUT),
-]
-Seed = Annotated[
-    int,
-    typer.Option(
-        "--seed", envvar="AUDITOR_SEED", metavar="N", help="Seed of the folds.", rich_help_panel=o.OUTPUT
     ),
 ]
 

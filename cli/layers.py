@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options as o
-from cli.models import Overwrite, Seed
+from cli.comparing import Overwrite, Seed
 
 if TYPE_CHECKING:
     from auditor.settings import AuditSettings

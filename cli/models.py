@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cli import options as o
+from cli.comparing import Overwrite, Seed
 
 EXAMPLE = "Example: auditor models resnet50-audit bundled-audit features-audit --out models"
 
@@ -22,20 +23,6 @@ Audits = Annotated[
 Out = Annotated[
     Path,
     typer.Option("--out", metavar="DIR", help="The comparison's folder to make.", rich_help_panel=o.OUTPUT),
-]
-Seed = Annotated[
-    int,
-    typer.Option(
-        "--seed",
-        envvar="AUDITOR_SEED",
-        metavar="N",
-        help="Seed of the folds and the intervals.",
-        rich_help_panel=o.OUTPUT,
-    ),
-]
-Overwrite = Annotated[
-    bool,
-    typer.Option("--overwrite", help="Replace a comparison that is there already.", rich_help_panel=o.OUTPUT),
 ]
 
 

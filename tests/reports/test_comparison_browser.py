@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hostile import HOSTILE
 from toy_comparison import ToyComparison, toy_comparison
 
 from reports import comparison_view as v
@@ -19,20 +20,6 @@ from reports.panels import panel_points
 pytestmark = pytest.mark.browser
 
 Open = Callable[..., Any]
-
-HOSTILE = (
-    "</script><img src=x onerror=window.hacked=1>",
-    '"><svg onload=window.hacked=1>',
-    "{{7*7}}",
-    "$$x$$",
-    "__proto__",
-    "constructor",
-    "עברית",
-    "😀",
-    "line\nbreak",
-    "=1+1",
-    "n" * 300,
-)
 
 
 @dataclass

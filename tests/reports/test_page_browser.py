@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from command import Command
+from hostile import HOSTILE
 from toy import toy_audit
 
 from auditor.results import Audit
@@ -19,19 +20,6 @@ pytestmark = pytest.mark.browser
 
 Open = Callable[..., Any]
 
-HOSTILE = (
-    "</script><img src=x onerror=window.hacked=1>",
-    '"><svg onload=window.hacked=1>',
-    "{{7*7}}",
-    "$$x$$",
-    "__proto__",
-    "constructor",
-    "עברית",
-    "😀",
-    "line\nbreak",
-    "=1+1",
-    "n" * 300,
-)
 SOURCE = "(name) => Bokeh.documents[0].get_model_by_name(name)"
 
 
