@@ -1,10 +1,11 @@
 """A synthetic set of any size, for the measurements at scale.
 
-    class centres + a 12-dimensional subspace of variation for each class + a little noise --ReLU--> (n, d)
+    class centres + 12 directions of variation for each class      in a space of 32 dimensions
+      --random matrix, a little noise, ReLU-->  vectors (n, 512)
     a tenth of the labels --any other class alike--> wrong
 
-Pooled features of a ResNet look alike: not negative, many dimensions, few directions within a class. The
-set is nevertheless made up, and every table that it stands in says so.
+Pooled features of a ResNet look alike: not negative, many dimensions, few directions within a class, and
+classes that overlap. The set is nevertheless made up, and every table that it stands in says so.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from numpy.typing import NDArray
 DIMENSIONS = 512
 VARIATION = 12
 """Dimensions in which the members of a class differ."""
-CENTRE, WITHIN, NOISE = 0.14, 0.6, 0.1
-"""Standard deviations of a coordinate of the centres, of each direction of variation, and of the rest."""
+SHARED = 32
+"""Dimensions in which centres and members of all classes lie, so that classes overlap."""
+CENTRE, NOISE = 0.3, 0.15
+"""Standard deviations of the centres, in directions of variation, and of each coordinate's noise."""
 WRONG = 0.1
 BLOCK = 50_000
 
@@ -56,16 +59,19 @@ def draw_labels(n: int, classes: int, seed: int) -> tuple[Codes, Codes]:
 def draw_vectors(truth: Codes, classes: int, seed: int) -> Iterator[NDArray[np.float32]]:
     """Yield blocks of vectors (b, d) in the order of `truth`; the classes depend on the seed alone."""
     rng = np.random.default_rng([seed, 2])
-    centres = (CENTRE * rng.normal(size=(classes, DIMENSIONS))).astype(np.float32)
-    shape = (classes, VARIATION, DIMENSIONS)
-    directions = rng.normal(scale=WITHIN / np.sqrt(VARIATION), size=shape).astype(np.float32)
+    spread = (rng.normal(size=(SHARED, DIMENSIONS)) / np.sqrt(VARIATION)).astype(np.float32)
+    centres = (CENTRE * rng.normal(size=(classes, SHARED))).astype(np.float32)
+    shape = (classes, VARIATION, SHARED)
+    directions = (rng.normal(size=shape) / np.sqrt(SHARED)).astype(np.float32)
     for start in range(0, len(truth), BLOCK):
         part = truth[start : start + BLOCK]
-        block = centres[part] + NOISE * rng.normal(size=(len(part), DIMENSIONS)).astype(np.float32)
         where = rng.normal(size=(len(part), VARIATION)).astype(np.float32)
+        inside = centres[part]
         for code in np.unique(part):
             rows = part == code
-            block[rows] += where[rows] @ directions[code]
+            inside[rows] += where[rows] @ directions[code]
+        noise = NOISE * rng.normal(size=(len(part), DIMENSIONS)).astype(np.float32)
+        block = inside @ spread + noise
         yield np.maximum(block, 0.0)
 
 
