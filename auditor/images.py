@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from auditor.arrays import Floats, as_ids
+from auditor.arrays import Floats, Ids, as_ids
 from auditor.decoding import decode_image
 from auditor.errors import DataError
 from auditor.quality import pixel_facts
@@ -179,15 +179,25 @@ def collect_facts(ids: Sequence[str] | NDArray[Any], rows: Sequence[FileFacts]) 
 
 def vector_facts(ids: Sequence[str] | NDArray[Any], vectors: Floats) -> ImageFacts:
     """Return the facts of samples that come as vectors (n, d): no pictures, the vector's digest."""
+    if len(vectors) != len(ids):
+        raise DataError(
+            f"vector_facts needs a vector for every id, got {len(ids)} ids and {len(vectors)} vectors."
+        )
+    return digest_facts(as_ids(ids), as_ids(vector_digests(vectors)))
+
+
+def vector_digests(vectors: Floats) -> list[str]:
+    """Return the digest, hex, of each vector (n, d)."""
+    return [_digest(row.data) for row in np.ascontiguousarray(vectors, dtype=np.float32)]
+
+
+def digest_facts(ids: Ids, digests: Ids) -> ImageFacts:
+    """Return the facts of samples (n,) without pictures, whose vectors have these digests (n,)."""
     n = len(ids)
-    if len(vectors) != n:
-        raise DataError(f"vector_facts needs a vector for every id, got {n} ids and {len(vectors)} vectors.")
-    rows = np.ascontiguousarray(vectors, dtype=np.float32)
-    digests = as_ids([_digest(row.data) for row in rows])
     return ImageFacts(
-        ids=as_ids(ids),
+        ids=ids,
         readable=np.ones(n, dtype=np.bool_),
-        error=as_ids([""] * n),
+        error=np.full(n, "", dtype=object),
         width=np.zeros(n, dtype=np.int32),
         height=np.zeros(n, dtype=np.int32),
         byte_digest=digests,
