@@ -57,6 +57,8 @@ LEAST_DETAIL = 0.04
 ones: scikit-learn's 8 x 8 digits have 0.02, photographs 0.05 to 0.4); such pairs need `near_copy_plain`."""
 PAIR_BLOCK = 512
 
+Greys = NDArray[np.uint8] | Floats
+"""Thumbnails (m, s, s), grey levels 0..255; a million of them are converted to floats block by block."""
 Pairs = NDArray[np.int64]
 Array = NDArray[np.float64]
 Look = Callable[[Floats], Floats]
@@ -91,16 +93,17 @@ def _near_copies(
 ) -> Pairs:
     """Confirmed pairs (p, 2) of distinct pictures, each once, the stronger match first."""
     rows = rows_of(facts.ids, embeddings.ids)
-    signatures = facts.signature[rows].astype(np.float32)
+    signatures = facts.signature if len(rows) == len(facts.ids) else facts.signature[rows]
     distinct = np.flatnonzero(neighbours.representative == np.arange(len(rows)))
     near = neighbours.indices[distinct, :CANDIDATES]
     alike = (neighbours.similarities[distinct, :CANDIDATES] >= thresholds.near_copy_cosine) & (near >= 0)
     left = np.repeat(distinct, alike.sum(axis=1))
-    pairs = np.unique(np.sort(np.stack([left, near[alike]], axis=1), axis=1), axis=0)
-    pairs = pairs[(signatures.std(axis=(1, 2))[pairs] >= LEAST_CONTRAST).all(axis=1)]
+    both = np.sort(np.stack([left, near[alike]], axis=1), axis=1).astype(np.int64)
+    pairs = np.stack(np.divmod(np.unique(both[:, 0] * len(rows) + both[:, 1]), len(rows)), axis=1)
+    pairs = pairs[(_contrast(signatures)[pairs] >= LEAST_CONTRAST).all(axis=1)]
     plain = (detail(signatures)[pairs] < LEAST_DETAIL).any(axis=1)
     bars = np.where(plain, thresholds.near_copy_plain, thresholds.near_copy_pixels)
-    coarse = match_pixels(_shrink(signatures, COARSE_SIZE), pairs, COARSE_SIDE, greys)
+    coarse = match_pixels(signatures, pairs, COARSE_SIDE, greys, COARSE_SIZE)
     close = coarse >= np.where(plain, thresholds.near_copy_plain, COARSE_BAR)
     pairs, bars = pairs[close], bars[close]
     match = match_pixels(signatures, pairs)
@@ -108,7 +111,16 @@ def _near_copies(
     return np.asarray(pairs[order][(match >= bars)[order]])
 
 
-def detail(signatures: Floats) -> Floats:
+def _contrast(signatures: Greys) -> Floats:
+    """Standard deviation (m,) of each thumbnail in grey levels."""
+    out = np.empty(len(signatures), dtype=np.float32)
+    for start in range(0, len(signatures), PAIR_BLOCK):
+        part = slice(start, start + PAIR_BLOCK)
+        out[part] = signatures[part].astype(np.float32).std(axis=(1, 2))
+    return out
+
+
+def detail(signatures: Greys) -> Floats:
     """Share (m,) of each thumbnail's variance that its 8 x 8 lowest cosine frequencies do not hold."""
     from scipy.fft import dctn
 
@@ -121,14 +133,19 @@ def detail(signatures: Floats) -> Floats:
     return out
 
 
-def _shrink(signatures: Floats, size: int) -> Floats:
-    """Average thumbnails (m, 64, 64) to (m, size, size)."""
+def _shrink(signatures: Greys, size: int) -> Floats:
+    """Average thumbnails (m, s, s) to (m, size, size)."""
     m, step = len(signatures), signatures.shape[1] // size
-    return np.asarray(signatures.reshape(m, size, step, size, step).mean(axis=(2, 4)), dtype=np.float32)
+    cells = signatures.astype(np.float32).reshape(m, size, step, size, step)
+    return np.asarray(cells.mean(axis=(2, 4)), dtype=np.float32)
 
 
 def match_pixels(
-    signatures: Floats, pairs: Pairs, side: int = COMPARE_SIDE, look: Look | None = None
+    signatures: Greys,
+    pairs: Pairs,
+    side: int = COMPARE_SIDE,
+    look: Look | None = None,
+    size: int | None = None,
 ) -> Floats:
     """Correlation (p,) in [-1, 1] of the best window of one picture with the whole of the other.
 
@@ -140,12 +157,13 @@ def match_pixels(
     pairs : (p, 2) rows.
     side : side in pixels at which windows are compared.
     look : what is compared, `edges` (the default) or `greys`.
+    size : side to which thumbnails are averaged first; None leaves them as they are.
     """
     look = look or edges
     best = np.full(len(pairs), -1.0, dtype=np.float32)
     for start in range(0, len(pairs), PAIR_BLOCK):
         part = slice(start, start + PAIR_BLOCK)
-        a, b = signatures[pairs[part, 0]], signatures[pairs[part, 1]]
+        a, b = (_shrink(signatures[pairs[part, end]], size or signatures.shape[1]) for end in (0, 1))
         best[part] = np.maximum(_fit(a, b, side, look), _fit(b, a, side, look))
     return best
 

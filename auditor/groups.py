@@ -42,8 +42,9 @@ def independent_groups(dataset: Dataset, duplicates: Duplicates) -> Ints:
 
 def groups_per_class(groups: Ints, codes: Ints, classes: int) -> NDArray[np.int64]:
     """Count the independent groups (c,) in which each class occurs."""
-    pairs = np.unique(np.stack([codes, groups], axis=1), axis=0)
-    return np.bincount(pairs[:, 0], minlength=classes)
+    width = int(groups.max(initial=0)) + 1
+    pairs = np.unique(codes.astype(np.int64) * width + groups)
+    return np.bincount(pairs // width, minlength=classes)
 
 
 def copy_weights(duplicates: Duplicates) -> Array:

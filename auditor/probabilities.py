@@ -7,16 +7,19 @@ softmax with three fitted scalars  ==>  values (m, c)
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from auditor.arrays import Ints
+from auditor.arrays import Floats, Ints, Progress, no_progress
 from auditor.groups import assign_folds, copy_weights, groups_per_class, independent_groups
 from auditor.neighbours import group_votes, voting_codes
 from auditor.probes import (
+    PROBE_STEPS,
     Array,
     combine,
     fit_lda,
-    fit_ridge,
+    fit_ridge_with_constant,
     fit_sample,
     leave_folds_out,
     loss_weights,
@@ -27,28 +30,46 @@ from auditor.results import Dataset, Duplicates, Embeddings, Neighbours, Probabi
 
 VOTERS = 20
 PRIOR_VOTES = 5.0
+VOTE_STEPS = 20
+"""Blocks of rows in which votes are counted and probabilities written, so that little is held twice."""
 
 
-def vote_scores(neighbours: Neighbours, groups: Ints, codes: Ints, weights: Array) -> Array:
-    """Log share (m, c) of the votes for each class among the nearest samples of other groups.
+def vote_scores(
+    neighbours: Neighbours,
+    groups: Ints,
+    codes: Ints,
+    weights: Array,
+    tell: Callable[[], None] = lambda: None,
+) -> Floats:
+    """Log share (m, c) float32 of the votes for each class among the nearest samples of other groups.
 
     `PRIOR_VOTES` votes are shared out by class size, all copies of a picture counting as one, and half of the
     prior is taken back, so that a rare class is not outvoted by its neighbours' number alone.
     """
     sizes = np.bincount(codes, weights)
-    classes = len(sizes)
+    prior = np.maximum(sizes / sizes.sum(), 1.0 / len(codes))
     voters, similarity = group_votes(neighbours, groups, min(VOTERS, max(1, len(codes) // 10)))
-    labels = np.where(voters >= 0, voting_codes(neighbours.representative, codes)[voters], -1)
-    weights = np.where(labels >= 0, similarity, 0.0).astype(np.float64)
+    vote_of = voting_codes(neighbours.representative, codes)
+    out = np.empty((len(codes), len(sizes)), dtype=np.float32)
+    for part in np.array_split(np.arange(len(codes)), VOTE_STEPS):
+        labels = np.where(voters[part] >= 0, vote_of[voters[part]], -1)
+        votes = _count_votes(labels, similarity[part].astype(np.float64), len(sizes))
+        share = (votes + PRIOR_VOTES * prior) / (votes.sum(axis=1, keepdims=True) + PRIOR_VOTES)
+        out[part] = np.log(share) - 0.5 * np.log(prior)
+        tell()
+    return out
+
+
+def _count_votes(labels: Ints, similarity: Array, classes: int) -> Array:
+    """Votes (b, c) out of voters' labels (b, k), -1 = no vote; each row's weights have a mean of 1."""
+    weights = np.where(labels >= 0, similarity, 0.0)
     voting = (labels >= 0).sum(axis=1, keepdims=True)
     weights *= voting / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
-    rows = np.repeat(np.arange(len(codes)), labels.shape[1])
+    rows = np.repeat(np.arange(len(labels)), labels.shape[1])
     cast = labels.ravel() >= 0
     flat = rows[cast] * classes + labels.ravel()[cast]
-    votes = np.bincount(flat, weights.ravel()[cast], minlength=len(codes) * classes).reshape(-1, classes)
-    prior = np.maximum(sizes / sizes.sum(), 1.0 / len(codes))
-    share = (votes + PRIOR_VOTES * prior) / (votes.sum(axis=1, keepdims=True) + PRIOR_VOTES)
-    return np.asarray(np.log(share) - 0.5 * np.log(prior))
+    votes = np.bincount(flat, weights.ravel()[cast], minlength=len(labels) * classes)
+    return np.asarray(votes.reshape(-1, classes), dtype=np.float64)
 
 
 def estimate_probabilities(
@@ -58,6 +79,7 @@ def estimate_probabilities(
     duplicates: Duplicates,
     thresholds: Thresholds,
     seed: int = 0,
+    progress: Progress = no_progress,
 ) -> Probabilities:
     """Estimate class probabilities of every sample without its own group.
 
@@ -77,23 +99,37 @@ def estimate_probabilities(
     enough = groups_per_class(groups, codes, classes) > thresholds.judged_groups
     folds = assign_folds(embeddings.ids, groups, codes, seed)
     weights = copy_weights(duplicates)
+    tell = _Steps(progress, 2 * PROBE_STEPS + VOTE_STEPS)
     z = stabilise(embeddings.vectors, weights)
     present = np.unique(codes)
     dense = np.searchsorted(present, codes).astype(np.int32)
     sizes = np.bincount(dense, weights)
     importance = loss_weights(dense, weights)
     balanced = weights * (weights.sum() / len(sizes) / sizes[dense])
-    with_constant = np.hstack([z, np.ones((len(z), 1), np.float32)])
     parts = [
-        leave_folds_out(with_constant, dense, balanced, folds, fit_ridge, importance),
-        leave_folds_out(z, dense, weights, folds, fit_lda, importance),
-        vote_scores(neighbours, groups, dense, weights),
+        leave_folds_out(z, dense, balanced, folds, fit_ridge_with_constant, importance, tell),
+        leave_folds_out(z, dense, weights, folds, fit_lda, importance, tell),
+        vote_scores(neighbours, groups, dense, weights, tell),
     ]
-    sample = fit_sample(len(z))
-    scales, _ = combine([part[sample] for part in parts], dense[sample], importance[sample])
-    chances = softmax(sum(scale * part for scale, part in zip(scales, parts, strict=True)))
+    sample = fit_sample(len(z), len(present))
+    scales, _ = combine(
+        [part[sample].astype(np.float64) for part in parts], dense[sample], importance[sample]
+    )
     values = np.zeros((len(z), classes), dtype=np.float32)
-    values[:, present] = chances
+    for block in np.array_split(np.arange(len(z)), VOTE_STEPS):
+        scores = sum(scale * part[block] for scale, part in zip(scales, parts, strict=True))
+        values[np.ix_(block, present)] = softmax(scores)
     named = zip(("ridge", "lda", "vote"), scales, strict=True)
     method = "softmax of " + " + ".join(f"{scale:.3g} {name}" for name, scale in named)
     return Probabilities(embeddings.ids, values, enough, method)
+
+
+class _Steps:
+    """Counts steps and passes them on as progress of the stage."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def __call__(self) -> None:
+        self._done += 1
+        self._progress("probabilities", self._done, self._total)

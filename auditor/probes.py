@@ -28,12 +28,20 @@ RIDGE_PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 LDA_SHRINKAGES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 0.9)
 """Shares of the pooled covariance replaced by a multiple of the identity."""
 FIT_ROWS = 50_000
-"""Rows on which the scalars are fitted."""
+"""Rows on which the scalars are fitted .."""
+FIT_CELLS, FIT_ROWS_LEAST = 10_000_000, 10_000
+""".. with more than 200 classes so many rows times classes, but no fewer rows than this."""
+PROBE_STEPS = 3 * FOLDS + 1
+"""Steps of `leave_folds_out` that can be told as progress."""
 LOSS_BALANCE = 0.5
 """0 weighs samples equally in the log loss, 1 classes."""
 BLOCK_ROWS = 65_536
 
 Array = NDArray[np.float64]
+
+
+def _nothing() -> None:
+    """Tell nobody."""
 
 
 def stabilise(vectors: Floats, weights: Array) -> Floats:
@@ -73,6 +81,12 @@ class ClassSums:
         """Class means (c, d); zero for a class without rows."""
         return np.asarray(self.sums / np.maximum(self.weights, 1e-12)[:, None])
 
+    def with_constant(self) -> ClassSums:
+        """Sums of the same rows with a constant coordinate of 1 appended; no row is touched again."""
+        column = self.sums.sum(axis=0)[:, None]
+        gram = np.block([[self.gram, column], [column.T, self.weights.sum()]])
+        return ClassSums(gram, np.hstack([self.sums, self.weights[:, None]]), self.weights)
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -109,6 +123,12 @@ def fit_ridge(train: ClassSums) -> list[Linear]:
     return [Linear(basis @ (targets / (values + p * scale)[:, None]), nothing) for p in RIDGE_PENALTIES]
 
 
+def fit_ridge_with_constant(train: ClassSums) -> list[Linear]:
+    """Ridge as `fit_ridge` with a constant coordinate, penalised like the others."""
+    fitted = fit_ridge(train.with_constant())
+    return [Linear(one.coefficients[:-1], one.coefficients[-1]) for one in fitted]
+
+
 def fit_lda(train: ClassSums) -> list[Linear]:
     """Linear discriminant analysis with equal priors, one classifier per shrinkage."""
     means = train.means
@@ -130,35 +150,55 @@ def leave_folds_out(
     folds: Ints,
     fit: Callable[[ClassSums], list[Linear]],
     importance: Array,
-) -> Array:
-    """Scores (m, c) of each row by the classifier fitted without its fold.
+    tell: Callable[[], None] = _nothing,
+) -> Floats:
+    """Scores (m, c) float32 of each row by the classifier fitted without its fold.
 
     The setting (penalty or shrinkage) is the one whose scores predict the given labels best, by log loss
-    weighted with `importance` (m,) on at most `FIT_ROWS` rows: one choice among seven, no row's own label
-    decides about itself.
+    weighted with `importance` (m,) on a sample of the rows (`fit_sample`): one choice among seven, no row's
+    own label decides about itself. `tell` is called `PROBE_STEPS` times.
     """
     classes = int(codes.max()) + 1
-    parts = [sum_rows(z[folds == f], codes[folds == f], weights[folds == f], classes) for f in range(FOLDS)]
-    total = reduce(add, parts)
-    fitted = [fit(total - part) for part in parts]
-    sample = fit_sample(len(z))
-    losses = []
-    for setting in range(len(fitted[0])):
-        scores = np.empty((len(sample), classes))
-        for f in range(FOLDS):
-            rows = folds[sample] == f
-            scores[rows] = fitted[f][setting](z[sample[rows]])
-        losses.append(combine([scores], codes[sample], importance[sample])[1])
-    best = int(np.argmin(losses))
-    out = np.empty((len(z), classes))
+    parts = []
     for f in range(FOLDS):
-        out[folds == f] = fitted[f][best](z[folds == f])
+        rows = np.flatnonzero(folds == f)
+        parts.append(sum_rows(z[rows], codes[rows], weights[rows], classes))
+        tell()
+    total = reduce(add, parts)
+    fitted = []
+    for part in parts:
+        fitted.append(fit(total - part))
+        tell()
+    best = _best_setting(z, codes, folds, fitted, importance)
+    tell()
+    out = np.empty((len(z), classes), dtype=np.float32)
+    for f in range(FOLDS):
+        rows = np.flatnonzero(folds == f)
+        for start in range(0, len(rows), BLOCK_ROWS):
+            block = rows[start : start + BLOCK_ROWS]
+            out[block] = fitted[f][best](z[block])
+        tell()
     return out
 
 
-def fit_sample(m: int) -> NDArray[np.int64]:
-    """Rows on which the few scalars are fitted: all, or `FIT_ROWS` spread evenly."""
-    return np.unique(np.linspace(0, m - 1, min(m, FIT_ROWS)).astype(np.int64))
+def _best_setting(z: Floats, codes: Ints, folds: Ints, fitted: list[list[Linear]], importance: Array) -> int:
+    """Index of the setting whose left-out scores predict the given labels best."""
+    classes = int(codes.max()) + 1
+    sample = fit_sample(len(z), classes)
+    rows_of_fold = [np.flatnonzero(folds[sample] == f) for f in range(FOLDS)]
+    losses = []
+    for setting in range(len(fitted[0])):
+        scores = np.empty((len(sample), classes))
+        for f, rows in enumerate(rows_of_fold):
+            scores[rows] = fitted[f][setting](z[sample[rows]])
+        losses.append(combine([scores], codes[sample], importance[sample])[1])
+    return int(np.argmin(losses))
+
+
+def fit_sample(m: int, classes: int = 2) -> NDArray[np.int64]:
+    """Rows on which the few scalars are fitted: all, or `FIT_ROWS` spread evenly, fewer with many classes."""
+    most = max(FIT_ROWS_LEAST, min(FIT_ROWS, FIT_CELLS // classes))
+    return np.unique(np.linspace(0, m - 1, min(m, most)).astype(np.int64))
 
 
 def loss_weights(codes: Ints, weights: Array) -> Array:

@@ -19,6 +19,8 @@ from auditor.neighbours import group_votes, voting_codes
 from auditor.results import Dataset, Duplicates, Embeddings, Neighbours, Probabilities, Scores
 
 VOTERS = 10
+BLOCK_ROWS = 65_536
+"""Rows looked at together, so that few probabilities are held twice."""
 LEAST_CHANCE = 1e-4
 LEAST_SPREAD = 0.5
 """Spread of a class's log probabilities (natural log) below which nothing counts as unusual."""
@@ -45,22 +47,31 @@ def score_labels(
     codes = dataset.codes_of(embeddings.ids)
     groups = independent_groups(dataset, duplicates)
     chances = probabilities.values
-    rows = np.arange(len(codes))
-    quality = get_label_quality_scores(codes, chances, method="self_confidence")
-    others = chances.copy()
-    others[rows, codes] = -1.0
-    suggested = others.argmax(axis=1).astype(np.int32)
-    top = np.sort(np.partition(chances, -2, axis=1)[:, -2:], axis=1)
+    suggested, lead = rank_classes(chances, codes)
     return Scores(
         ids=embeddings.ids,
-        label_quality=_unit(quality),
-        clarity=_unit(top[:, 1] - top[:, 0]),
+        label_quality=_unit(get_label_quality_scores(codes, chances, method="self_confidence")),
+        clarity=_unit(lead),
         typicality=rate_typicality(neighbours, groups, dataset.column_of("domain", embeddings.ids)),
         neighbour_vote=share_of_votes(neighbours, groups, codes),
         suggested=suggested,
-        suggested_probability=_unit(chances[rows, suggested]),
+        suggested_probability=_unit(chances[np.arange(len(codes)), suggested]),
         confident_joint=joint_counts(codes, chances),
     )
+
+
+def rank_classes(chances: Floats, codes: Ints) -> tuple[Ints, Floats]:
+    """Return the most probable class other than the given one (m,), and the lead of the first class over the
+    second (m,) in [0, 1]."""
+    suggested, lead = np.empty(len(codes), np.int32), np.empty(len(codes), np.float32)
+    for start in range(0, len(codes), BLOCK_ROWS):
+        part = slice(start, start + BLOCK_ROWS)
+        block = chances[part].copy()
+        top = np.partition(block, -2, axis=1)[:, -2:]
+        lead[part] = np.abs(top[:, 1] - top[:, 0])
+        block[np.arange(len(block)), codes[part]] = -1.0
+        suggested[part] = block.argmax(axis=1)
+    return suggested, lead
 
 
 def rate_typicality(neighbours: Neighbours, groups: Ints, domains: Ids) -> Floats:

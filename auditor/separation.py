@@ -14,7 +14,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.arrays import Floats, Ints, rows_of
+from auditor.arrays import Floats, Ints, as_ids, rows_of
 from auditor.groups import independent_groups
 from auditor.neighbours import group_votes, voting_codes
 from auditor.results import (
@@ -63,8 +63,8 @@ def measure_separation(
     c = len(dataset.classes)
     guess = probabilities.values.argmax(axis=1)
     once = count_once(duplicates, codes)
-    confusion = np.zeros((c, c), dtype=np.int64)
-    np.add.at(confusion, (codes[once], guess[once]), 1)
+    cells = codes[once].astype(np.int64) * c + guess[once]
+    confusion = np.bincount(cells, minlength=c * c).reshape(c, c)
     voted = (knn_classes(neighbours, groups, codes, c) == codes)[once]
     silhouettes = silhouette_by_class(embeddings.vectors[once], codes[once], c, seed)
     samples = np.bincount(codes, minlength=c)
@@ -96,7 +96,8 @@ def measure_separation(
 def count_once(duplicates: Duplicates, codes: Ints) -> NDArray[np.int64]:
     """Rows that count: of a group's copies with one label only the first, or 300 copies would be a class."""
     group = np.where(duplicates.group >= 0, duplicates.group, -1 - np.arange(len(codes)))
-    return np.sort(np.unique(np.stack([group, codes], axis=1), axis=0, return_index=True)[1])
+    pairs = (group.astype(np.int64) + len(codes)) * (int(codes.max(initial=0)) + 1) + codes
+    return np.sort(np.unique(pairs, return_index=True)[1])
 
 
 def knn_classes(neighbours: Neighbours, groups: Ints, codes: Ints, c: int) -> Ints:
@@ -174,12 +175,13 @@ def rank_pairs(
 def _flagged_between(dataset: Dataset, findings: tuple[Finding, ...]) -> Counter[tuple[str, str]]:
     """Count findings by (given class, other class); a conflicting group counts once for each pair."""
     counts: Counter[tuple[str, str]] = Counter()
-    labels = dataset.table["label"].to_numpy()
-    ids = dataset.ids
-    for f in findings:
-        if f.kind == "conflicting_duplicate":
-            names = sorted(set(labels[rows_of(ids, f.ids)]))
-            counts.update((a, b) for n, a in enumerate(names) for b in names[n + 1 :])
-        elif f.kind in ("mislabeled", "ambiguous") and f.suggested_label:
-            counts[(labels[rows_of(ids, f.ids[:1])[0]], f.suggested_label)] += 1
+    labels = as_ids(dataset.table["label"])
+    conflicts = [f for f in findings if f.kind == "conflicting_duplicate"]
+    of_member = iter(labels[rows_of(dataset.ids, [i for f in conflicts for i in f.ids])])
+    for f in conflicts:
+        names = sorted({next(of_member) for _ in f.ids})
+        counts.update((a, b) for n, a in enumerate(names) for b in names[n + 1 :])
+    doubted = [f for f in findings if f.kind in ("mislabeled", "ambiguous") and f.suggested_label]
+    given = labels[rows_of(dataset.ids, [f.ids[0] for f in doubted])]
+    counts.update((label, f.suggested_label) for label, f in zip(given, doubted, strict=True))
     return counts
