@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from functools import cache
 
 import numpy as np
 
@@ -36,16 +36,29 @@ from auditor.results import (
     Finding,
     ImageFacts,
     LabelErrors,
+    Map,
+    Neighbours,
     Probabilities,
     Provenance,
     Reviewed,
     Scores,
 )
 from auditor.reviewed import Memory, leave_out_checked, read_memory
+from auditor.run_log import RunLog
 from auditor.scores import score_labels
 from auditor.separation import measure_separation
 from auditor.settings import AuditSettings, check_settings, open_encoder
 from auditor.sources.names import plural
+from auditor.stages import (
+    FINDINGS,
+    SEPARATION,
+    Checkpoints,
+    dataset_key,
+    digest_of,
+    engine_key,
+    features_form,
+    rows_form,
+)
 from auditor.store import Store
 from auditor.user_arrays import align_predictions, read_features, read_ids, read_predictions
 
@@ -65,6 +78,7 @@ def run_audit(
     encoder: Encoder | None = None,
     progress: Progress = no_progress,
     warn: Callable[[str], None] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Audit:
     """Audit a dataset.
 
@@ -75,6 +89,8 @@ def run_audit(
     encoder : makes the vectors instead of the backbone that `settings` name.
     progress : called with (stage, done, total).
     warn : called with each warning as it comes; all of them end up in `provenance.warnings`.
+    checkpoints : where a run that was stopped left its finished stages, and this one leaves its own
+        (`auditor.stages`); None keeps nothing.
 
     Raises
     ------
@@ -82,34 +98,56 @@ def run_audit(
         One of its children when the settings exclude each other, the data cannot be judged, or weights fail.
     """
     settings = settings or AuditSettings()
-    log = _Log(progress, warn)
+    log = RunLog(progress, warn, checkpoints)
     for note in dataset.notes:
         log.warn(note)
     _check(dataset, settings)
     memory = read_memory(settings.reviewed) if settings.reviewed else None
     given = None if settings.predictions is None else read_predictions(settings.predictions, dataset)
     seed, bars = settings.seed, settings.thresholds
-    with log.stage("embed"):
-        facts, vectors = _embed(dataset, settings, encoder, log, progress)
-    predictions = None if given is None else align_predictions(given, vectors.ids)
-    with log.stage("neighbours"):
-        near = find_neighbours(vectors, facts.digest[rows_of(facts.ids, vectors.ids)], progress=progress)
-    with log.stage("duplicates"):
-        copies = find_duplicates(dataset, facts, vectors, near, bars)
-        _check_groups(dataset, copies)
-    with log.stage("probabilities"), calm_blas(vectors):
-        chances = estimate_probabilities(dataset, vectors, near, copies, bars, seed)
-        _name_unjudged(dataset, chances, log)
-    with log.stage("scores"):
-        scores = score_labels(dataset, vectors, near, copies, chances)
-    with log.stage("findings"):
-        inputs = FindingInputs(dataset, facts, vectors, near, copies, chances, scores, bars)
-        findings, reviewed = _open_findings(inputs, memory, log)
-        _name_floods(inputs, log)
-    with log.stage("separation"), calm_blas(vectors):
-        separation = measure_separation(dataset, vectors, near, copies, chances, findings, bars, seed)
-    with log.stage("map"):
-        layout = make_map(vectors, near, seed, progress)
+    facts, vectors = _embed(dataset, settings, encoder, log)
+    ids = vectors.ids
+    predictions = None if given is None else align_predictions(given, ids)
+
+    @cache
+    def key() -> str:
+        checked = memory.digests if memory else ()
+        return digest_of(engine_key(), dataset_key(dataset), facts, vectors, bars, seed, checked)
+
+    def look() -> Neighbours:
+        return find_neighbours(vectors, facts.digest[rows_of(facts.ids, ids)], progress=log.progress)
+
+    near = log.stage("neighbours", look, rows_form(Neighbours, ids), key)
+    copies = log.stage(
+        "duplicates",
+        lambda: find_duplicates(dataset, facts, vectors, near, bars),
+        rows_form(Duplicates, ids),
+        key,
+    )
+    _check_groups(dataset, copies)
+    with calm_blas(vectors):
+        chances = log.stage(
+            "probabilities",
+            lambda: estimate_probabilities(dataset, vectors, near, copies, bars, seed),
+            rows_form(Probabilities, ids),
+            key,
+        )
+    _name_unjudged(dataset, chances, log)
+    scores = log.stage(
+        "scores", lambda: score_labels(dataset, vectors, near, copies, chances), rows_form(Scores, ids), key
+    )
+    inputs = FindingInputs(dataset, facts, vectors, near, copies, chances, scores, bars)
+    found = log.stage("findings", lambda: find_findings(inputs, log.progress), FINDINGS, key)
+    findings, reviewed = _open_findings(found, inputs, memory, log)
+    _name_floods(inputs, log)
+    with calm_blas(vectors):
+        separation = log.stage(
+            "separation",
+            lambda: measure_separation(dataset, vectors, near, copies, chances, findings, bars, seed),
+            SEPARATION,
+            key,
+        )
+    layout = log.stage("map", lambda: make_map(vectors, near, seed, log.progress), rows_form(Map, ids), key)
     return Audit(
         dataset=dataset,
         facts=facts,
@@ -161,29 +199,6 @@ def plan_review(findings: tuple[Finding, ...]) -> tuple[tuple[int, float], ...]:
     return tuple((n, round(float(expected[n - 1]), 1)) for n in steps)
 
 
-class _Log:
-    """Seconds of each stage and the warnings of a run."""
-
-    def __init__(self, progress: Progress, warn: Callable[[str], None] | None) -> None:
-        self.timings: dict[str, float] = {}
-        self.warnings: list[str] = []
-        self._progress = progress
-        self._tell = warn
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        self._progress(name, 0, 0)
-        yield
-        self._progress(name, 1, 1)
-        self.timings[name] = time.perf_counter() - start
-
-    def warn(self, sentence: str) -> None:
-        self.warnings.append(sentence)
-        if self._tell is not None:
-            self._tell(sentence)
-
-
 def _check(dataset: Dataset, settings: AuditSettings) -> None:
     check_settings(settings)
     if settings.features is None and not dataset.has_images:
@@ -196,16 +211,25 @@ def _check(dataset: Dataset, settings: AuditSettings) -> None:
 
 
 def _embed(
-    dataset: Dataset, settings: AuditSettings, encoder: Encoder | None, log: _Log, progress: Progress
+    dataset: Dataset, settings: AuditSettings, encoder: Encoder | None, log: RunLog
 ) -> tuple[ImageFacts, Embeddings]:
     if settings.features is not None:
         array = read_features(settings.features)
-        if settings.features_ids is not None:
-            return from_features(dataset, array, read_ids(settings.features_ids))
-        return from_features(dataset, array[vector_rows(dataset, len(array))])
-    encoder = encoder or open_encoder(settings, log.warn, progress)
-    store = None if settings.store is None else Store(settings.store, log.warn)
-    return embed(dataset, encoder, store=store, workers=settings.workers, progress=progress)
+        names = None if settings.features_ids is None else read_ids(settings.features_ids)
+        rows = vector_rows(dataset, len(array)) if names is None else None
+        return log.stage(
+            "embed",
+            lambda: from_features(dataset, array, names, rows=rows, progress=log.progress),
+            features_form(dataset.ids),
+            lambda: digest_of(engine_key(), dataset_key(dataset), array, names, rows),
+        )
+
+    def make() -> tuple[ImageFacts, Embeddings]:
+        chosen = encoder or open_encoder(settings, log.warn, log.progress)
+        store = None if settings.store is None else Store(settings.store, log.warn)
+        return embed(dataset, chosen, store=store, workers=settings.workers, progress=log.progress)
+
+    return log.stage("embed", make)
 
 
 def _check_groups(dataset: Dataset, copies: Duplicates) -> None:
@@ -220,7 +244,7 @@ def _check_groups(dataset: Dataset, copies: Duplicates) -> None:
         )
 
 
-def _name_unjudged(dataset: Dataset, chances: Probabilities, log: _Log) -> None:
+def _name_unjudged(dataset: Dataset, chances: Probabilities, log: RunLog) -> None:
     small = [name for name, judged in zip(dataset.classes, chances.judged, strict=True) if not judged]
     if small:
         named = ", ".join(small[:10]) + (", .." if len(small) > 10 else "")
@@ -229,10 +253,9 @@ def _name_unjudged(dataset: Dataset, chances: Probabilities, log: _Log) -> None:
 
 
 def _open_findings(
-    inputs: FindingInputs, memory: Memory | None, log: _Log
+    findings: tuple[Finding, ...], inputs: FindingInputs, memory: Memory | None, log: RunLog
 ) -> tuple[tuple[Finding, ...], Reviewed | None]:
-    """Find what to ask about, without what earlier reviews have answered."""
-    findings = find_findings(inputs)
+    """Return what is left to ask about after what earlier reviews have answered."""
     if memory is None:
         return findings, None
     left, reviewed, sentence = leave_out_checked(memory, inputs.dataset, inputs.facts, findings)
@@ -240,7 +263,7 @@ def _open_findings(
     return left, reviewed
 
 
-def _name_floods(inputs: FindingInputs, log: _Log) -> None:
+def _name_floods(inputs: FindingInputs, log: RunLog) -> None:
     for name, count in flooding_faults(inputs).items():
         log.warn(
             f"{count} of {len(inputs.dataset)} pictures are {FAULTS[name]}: taken for how this dataset is, "
@@ -249,7 +272,7 @@ def _name_floods(inputs: FindingInputs, log: _Log) -> None:
 
 
 def _provenance(
-    inputs: FindingInputs, settings: AuditSettings, log: _Log, reviewed: Reviewed | None
+    inputs: FindingInputs, settings: AuditSettings, log: RunLog, reviewed: Reviewed | None
 ) -> Provenance:
     dataset, backbone = inputs.dataset, inputs.embeddings.backbone
     mark = fingerprint(dataset.ids, inputs.facts.digest, as_ids(dataset.table["label"]))

@@ -9,6 +9,7 @@ Strict JSON: a figure that does not exist is null, never NaN. Class and file nam
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -125,16 +126,20 @@ def read_matrix(document: Json) -> NDArray[np.int64]:
     return counts
 
 
-def findings_document(findings: Sequence[Finding]) -> Json:
-    """Return the content of findings.json: every finding with its evidence, in the audit's order."""
-    return round_figures(  # type: ignore[no-any-return]
-        {"schema_version": SCHEMA_VERSION, "findings": [_finding_part(f) for f in findings]}
-    )
+def write_findings(findings: Sequence[Finding], file: Path) -> None:
+    """Write findings.json: every finding with its evidence, in the audit's order, one a line."""
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+    with file.open("w", encoding="utf-8", newline="") as out:
+        out.write(f'{{"schema_version": {SCHEMA_VERSION}, "findings": [')
+        for number, finding in enumerate(findings):
+            out.write(",\n" if number else "\n")
+            out.write(encode(round_figures(finding_part(finding))))
+        out.write("\n]}\n")
 
 
 def read_findings(document: Json) -> tuple[Finding, ...]:
-    """Return the findings that `findings_document` wrote."""
-    return tuple(_read_finding(part) for part in document["findings"])
+    """Return the findings that `write_findings` wrote."""
+    return tuple(read_finding(part) for part in document["findings"])
 
 
 def read_separation(document: Json) -> Separation:
@@ -243,7 +248,8 @@ def _predictions_part(audit: Audit) -> Json | None:
     return {**_probabilities_part(audit.predictions), "accuracy": overall, "classes": classes}
 
 
-def _finding_part(finding: Finding) -> Json:
+def finding_part(finding: Finding) -> Json:
+    """Return a finding as JSON says it, its figures as they are."""
     evidence = finding.evidence
     return {
         "finding_id": finding.finding_id,
@@ -260,7 +266,8 @@ def _finding_part(finding: Finding) -> Json:
     }
 
 
-def _read_finding(part: Json) -> Finding:
+def read_finding(part: Json) -> Finding:
+    """Return the finding that `finding_part` wrote."""
     evidence = Evidence(
         neighbours=tuple((n["id"], n["label"], float(n["similarity"])) for n in part["neighbours"]),
         probabilities=tuple((p["name"], float(p["probability"])) for p in part["probabilities"]),

@@ -8,14 +8,16 @@ Everything after takes dot products of vectors for their cosines.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from auditor.arrays import Ids, rows_of
+from auditor.arrays import Ids, Progress, as_ids, no_progress
 from auditor.errors import DataError
-from auditor.images import vector_facts
+from auditor.images import digest_facts, vector_digests
 from auditor.results import Backbone, Dataset, Embeddings, ImageFacts
 
 Array = NDArray[np.float64]
@@ -23,12 +25,17 @@ Array = NDArray[np.float64]
 LENGTH_VARIATION = 0.5
 """Standard deviation of the vectors' lengths over their mean above which length tells classes apart; pooled
 features of networks have 0.1 to 0.3."""
-BLOCK_ROWS = 65_536
+BLOCK_ROWS = 16_384
 """Rows checked and scaled at a time, so that a mapped file needs little memory beside the result."""
 
 
 def from_features(
-    dataset: Dataset, vectors: NDArray[Any], ids: Ids | None = None
+    dataset: Dataset,
+    vectors: NDArray[Any],
+    ids: Ids | None = None,
+    *,
+    rows: NDArray[np.int64] | None = None,
+    progress: Progress = no_progress,
 ) -> tuple[ImageFacts, Embeddings]:
     """Return facts and embeddings made of the user's vectors (r, d), in dataset order.
 
@@ -40,24 +47,34 @@ def from_features(
         centred and get a constant coordinate first.
     ids : (r,) the sample of each row; rows of other samples are left aside. None: r is n and rows go by
         position.
+    rows : (n,) the row of each sample, from `vector_rows`, in place of `ids`.
+    progress : called with ("embed", rows done, rows).
 
     Raises
     ------
     DataError
         If type, shape or ids do not fit, or a needed row is zero or not finite.
     """
-    rows = _rows_of_samples(dataset, vectors, ids)
-    blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, len(rows), BLOCK_ROWS)]
-    centre, lengths = np.zeros(vectors.shape[1]), np.empty(len(rows))
-    for part in blocks:
-        block = _checked_block(vectors[rows[part]], dataset.ids[part])
-        centre += block.sum(axis=0) / len(rows)
+    found = _rows_of_samples(dataset, vectors, ids, rows)
+    names, n = dataset.ids, len(found)
+    centre, lengths = np.zeros(vectors.shape[1]), np.empty(n)
+    unit = np.empty((n, vectors.shape[1]), dtype=np.float32)
+    digests: list[str] = []
+    for part in _blocks(n):
+        block = _checked_block(vectors[found[part]], names[part])
+        centre += block.sum(axis=0) / n
         lengths[part] = np.linalg.norm(block, axis=1)
-    uneven = lengths.std() > LENGTH_VARIATION * lengths.mean()
-    unit = np.empty((len(rows), vectors.shape[1] + uneven), dtype=np.float32)
-    for part in blocks:
-        block = vectors[rows[part]].astype(np.float64)
-        unit[part] = _lift(block, centre, lengths) if uneven else block / lengths[part, None]
+        unit[part] = block / lengths[part, None]
+        digests += vector_digests(unit[part])
+        progress("embed", part.stop, n)
+    # A lifted row depends on all others: only what was given knows a sample again in another version.
+    uneven = bool(lengths.std() > LENGTH_VARIATION * lengths.mean())
+    if uneven:
+        digests, unit = [], np.empty((n, vectors.shape[1] + 1), dtype=np.float32)
+        for part in _blocks(n):
+            given = vectors[found[part]]
+            digests += vector_digests(given.astype(np.float32))
+            unit[part] = _lift(given.astype(np.float64), centre, lengths)
     backbone = Backbone(
         name="own features",
         layer="",
@@ -66,9 +83,11 @@ def from_features(
         preprocessing="centred, a constant coordinate added, since their lengths differ" if uneven else "",
         precision=str(vectors.dtype),
     )
-    # A lifted row depends on all others: only what was given knows a sample again in another version.
-    known = vectors[rows].astype(np.float32) if uneven else unit
-    return vector_facts(dataset.ids, known), Embeddings(dataset.ids, unit, backbone)
+    return digest_facts(names, as_ids(digests)), Embeddings(names, unit, backbone)
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    return (slice(start, min(start + BLOCK_ROWS, n)) for start in range(0, n, BLOCK_ROWS))
 
 
 def _lift(block: Array, centre: Array, lengths: Array) -> Array:
@@ -82,12 +101,16 @@ def _lift(block: Array, centre: Array, lengths: Array) -> Array:
     return np.asarray(lifted / np.linalg.norm(lifted, axis=1, keepdims=True))
 
 
-def _rows_of_samples(dataset: Dataset, vectors: NDArray[Any], ids: Ids | None) -> NDArray[np.int64]:
+def _rows_of_samples(
+    dataset: Dataset, vectors: NDArray[Any], ids: Ids | None, rows: NDArray[np.int64] | None
+) -> NDArray[np.int64]:
     """Return the row of `vectors` for each sample, after checking type, shape and ids."""
     if vectors.dtype.kind not in "fiu":
         raise DataError(f"Features need real numbers, found the type {vectors.dtype}.")
     if vectors.ndim != 2 or vectors.shape[1] == 0:
         raise DataError(f"Features need the shape (samples, dimensions), found {vectors.shape}.")
+    if rows is not None:
+        return rows
     if ids is None:
         if len(vectors) != len(dataset):
             raise DataError(
@@ -99,14 +122,14 @@ def _rows_of_samples(dataset: Dataset, vectors: NDArray[Any], ids: Ids | None) -
         raise DataError(f"Features have {len(vectors)} rows, but their id file names {len(ids)}.")
     if len(set(ids)) != len(ids):
         raise DataError(f"The id file of the features names {len(ids) - len(set(ids))} ids twice.")
-    given = set(ids)
-    missing = [i for i in dataset.ids if i not in given]
-    if missing:
+    found = pd.Index(ids).get_indexer(pd.Index(dataset.ids))
+    if (found < 0).any():
+        missing = dataset.ids[found < 0]
         raise DataError(
             f"{len(missing)} of {len(dataset)} samples have no row in the features, the first is "
             f"{missing[0]!r}."
         )
-    return rows_of(ids, dataset.ids)
+    return np.asarray(found, dtype=np.int64)
 
 
 def _checked_block(block: NDArray[Any], ids: Ids) -> Array:

@@ -17,7 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
-from auditor.arrays import Bools, Ints, rows_of
+from auditor.arrays import Bools, Ints, Progress, no_progress, rows_of
 from auditor.groups import copy_weights, groups_per_class, independent_groups
 from auditor.neighbours import group_votes
 from auditor.results import (
@@ -88,7 +88,7 @@ class FindingInputs:
         }
 
 
-def find_findings(inputs: FindingInputs) -> tuple[Finding, ...]:
+def find_findings(inputs: FindingInputs, progress: Progress = no_progress) -> tuple[Finding, ...]:
     """Return all findings, by kind in the order of `KINDS`, then worst first."""
     found = [*_unreadable(inputs), *_groups(inputs), *_judged(inputs), *_low_quality(inputs)]
     out: list[Finding] = []

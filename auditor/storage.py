@@ -18,13 +18,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from auditor import documents, tables
-from auditor.arrays import Ids, as_ids
+from auditor.arrays import Ids, Progress, as_ids, no_progress
 from auditor.documents import Json
 from auditor.errors import DataError
 from auditor.results import (
@@ -62,25 +66,52 @@ def is_audit(folder: Path) -> bool:
     return (folder / "audit.json").is_file()
 
 
-def save(audit: Audit, folder: Path) -> None:
-    """Write `audit` into `folder`, which is made when missing; the page is written beside it by `reports`."""
+def save(audit: Audit, folder: Path, progress: Progress = no_progress) -> None:
+    """Write `audit` into `folder`, which is made when missing; the page is written beside it by `reports`.
+
+    `progress` is called with ("save", files written, files).
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tables.write_table(tables.samples_table(audit), folder / "samples.parquet")
-    tables.write_table(tables.details_table(audit), folder / "details.parquet")
-    tables.write_table(tables.thumbnails_table(audit.thumbnails), folder / "thumbnails.parquet")
-    (folder / "findings.csv").write_text(tables.csv_text(audit.findings_frame()), "utf-8", newline="")
-    np.save(folder / "embeddings.npy", audit.embeddings.vectors)
-    np.save(folder / "neighbours.npy", audit.neighbours.indices)
-    np.save(folder / "similarities.npy", audit.neighbours.similarities)
-    np.save(folder / "probabilities.npy", audit.probabilities.values)
+    writers = _writers(audit)
+    for done, (name, write) in enumerate(writers.items()):
+        progress("save", done, len(writers))
+        write(folder / name)
+    progress("save", len(writers), len(writers))
+
+
+def _writers(audit: Audit) -> dict[str, Callable[[Path], None]]:
+    """Return for each file of an audit folder what writes it, audit.json last."""
+    arrays = {
+        "embeddings.npy": audit.embeddings.vectors,
+        "neighbours.npy": audit.neighbours.indices,
+        "similarities.npy": audit.neighbours.similarities,
+        "probabilities.npy": audit.probabilities.values,
+    }
     if audit.predictions is not None:
-        np.save(folder / "predictions.npy", audit.predictions.values)
+        arrays["predictions.npy"] = audit.predictions.values
     # ASCII, because a folder's name need not be valid text.
     source = json.dumps({"root": os.path.abspath(audit.dataset.root)}) + "\n"  # noqa: PTH100
-    (folder / "source.json").write_text(source, encoding="ascii")
-    _write_json(documents.findings_document(audit.findings), folder / "findings.json")
-    _write_json(documents.audit_document(audit), folder / "audit.json")
+    return {
+        "samples.parquet": lambda file: tables.write_table(tables.samples_table(audit), file),
+        "details.parquet": lambda file: tables.write_table(tables.details_table(audit), file),
+        "thumbnails.parquet": lambda file: tables.write_table(
+            tables.thumbnails_table(audit.thumbnails), file
+        ),
+        "findings.csv": lambda file: _write_text(tables.csv_text(audit.findings_frame()), file),
+        **{name: partial(_write_array, values) for name, values in arrays.items()},
+        "source.json": lambda file: _write_text(source, file),
+        "findings.json": lambda file: documents.write_findings(audit.findings, file),
+        "audit.json": lambda file: _write_json(documents.audit_document(audit), file),
+    }
+
+
+def _write_text(text: str, file: Path) -> None:
+    file.write_text(text, encoding="utf-8", newline="")
+
+
+def _write_array(values: NDArray[Any], file: Path) -> None:
+    np.save(file, values)
 
 
 def load(folder: Path) -> Audit:

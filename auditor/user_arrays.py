@@ -26,8 +26,8 @@ SUM_TOLERANCE = 1e-3
 
 
 def read_features(file: Path) -> NDArray[Any]:
-    """Return the array (n, d) of a .npy file; pickled objects are refused."""
-    array = _load_npy(file, "Features")
+    """Return the array (n, d) of a .npy file, mapped; pickled objects are refused."""
+    array = _load_npy(file, "Features", mapped=True)
     if array.ndim != 2 or array.dtype.kind not in "fiu":
         raise DataError(
             f"Features need a two-dimensional array of numbers (samples, dimensions), {file.name!r} holds "
@@ -128,10 +128,10 @@ def _check_probabilities(values: NDArray[Any], classes: int, file: Path) -> None
         )
 
 
-def _load_npy(file: Path, what: str) -> NDArray[Any]:
+def _load_npy(file: Path, what: str, mapped: bool = False) -> NDArray[Any]:
     _check_exists(file, what)
     try:
-        array = np.load(file, allow_pickle=False)
+        array = np.load(file, allow_pickle=False, mmap_mode="r" if mapped else None)
     except (OSError, EOFError, ValueError) as error:
         # numpy takes any unknown content for a pickle and advises to load it unsafely.
         why = "" if "pickle" in str(error) else f" ({error})"

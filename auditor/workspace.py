@@ -1,6 +1,7 @@
 """An output folder, so that nothing half-written is ever called done.
 
     <OUT>.partial/   work in progress: `lock`, held while a run writes, and `started.json`, who began it
+                     `stages/`, results of finished stages: they outlive a run that was stopped
     <OUT>.old/       what is being replaced, for the moment of two renames
     <OUT>/           the finished folder, by one rename
 
@@ -19,11 +20,11 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Self
 
-from auditor.errors import OutputError
+from auditor.errors import AuditError, OutputError
 
-STARTED, LOCK = "started.json", "lock"
+STARTED, LOCK, STAGES = "started.json", "lock", "stages"
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,13 @@ class Contents:
     noun : how sentences call it, with its article.
     is_done : tells whether a folder holds a finished one.
     own_names : names of the entries in a finished folder that are not the user's.
+    goes_on : a run that was stopped leaves the results of its stages to the next one.
     """
 
     noun: str
     is_done: Callable[[Path], bool]
     own_names: Callable[[Path], Container[str]]
+    goes_on: bool = False
 
     @property
     def bare_noun(self) -> str:
@@ -50,7 +53,8 @@ class Contents:
 class Workspace:
     """Context of one run that writes a folder: a fresh `<OUT>.partial` that `finish` turns into `<OUT>`.
 
-    Left without `finish`, by an error or Ctrl-C, everything that was made is removed again.
+    Left without `finish`, everything that was made is removed again, but for `stages` when no error of the
+    data or of the request ended the run: the next run for the same folder goes on from them.
 
     Parameters
     ----------
@@ -75,14 +79,19 @@ class Workspace:
         self._made: list[Path] = []
         self._lock: IO[str] | None = None
 
-    def __enter__(self) -> Workspace:
+    @property
+    def stages(self) -> Path:
+        """Folder of the results that outlive a run that was stopped; made by whoever keeps one."""
+        return self.folder / STAGES
+
+    def __enter__(self) -> Self:
         check_target(self.out, self.contents, self.overwrite)
         try:
             self._made = _make_folders(self.folder)
             self._lock = _take_lock(self.folder, self.out)
             self._recover()
             check_target(self.out, self.contents, self.overwrite)
-            _empty(self.folder, keep=LOCK)
+            _empty(self.folder, keep=(LOCK, STAGES) if self.contents.goes_on else (LOCK,))
             started = {"pid": os.getpid(), "fingerprint": self._mark}
             (self.folder / STARTED).write_text(json.dumps(started) + "\n", encoding="utf-8")
         except OSError as error:
@@ -98,6 +107,7 @@ class Workspace:
     def finish(self) -> None:
         """Make the work the finished folder, in one rename; an earlier one stays until then."""
         (self.folder / STARTED).unlink()
+        shutil.rmtree(self.stages, ignore_errors=True)
         if self.out.exists():
             self.out.rename(self._old)
         self.folder.rename(self.out)
@@ -111,7 +121,8 @@ class Workspace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._give_up()
+        stopped = error is not None and not isinstance(error, AuditError)
+        self._give_up(keep_stages=stopped and self.stages.is_dir())
 
     def _recover(self) -> None:
         """Put back the earlier folder of a run that was killed between its two renames."""
@@ -125,9 +136,12 @@ class Workspace:
             if entry.name not in own and not (self.out / entry.name).exists():
                 entry.rename(self.out / entry.name)
 
-    def _give_up(self) -> None:
+    def _give_up(self, keep_stages: bool = False) -> None:
         if self._lock is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            if keep_stages:
+                _empty(self.folder, keep=(LOCK, STAGES))
+            else:
+                shutil.rmtree(self.folder, ignore_errors=True)
             self._release()
         for folder in reversed(self._made):
             if folder.is_dir() and not any(folder.iterdir()):
@@ -208,7 +222,7 @@ def _is_at(file: IO[str], path: Path) -> bool:
         return False
 
 
-def _empty(folder: Path, keep: str) -> None:
+def _empty(folder: Path, keep: Container[str]) -> None:
     for entry in folder.iterdir():
-        if entry.name != keep:
+        if entry.name not in keep:
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()

@@ -10,6 +10,7 @@ from auditor.dataset import ReadOptions, read_dataset
 from auditor.errors import OutputError, UsageError
 from auditor.results import Audit, Dataset
 from auditor.settings import AuditSettings, check_settings
+from auditor.stages import StageFolder
 from auditor.storage import save
 from cli.output import print_error, print_warning
 from cli.progress import show_progress
@@ -48,22 +49,24 @@ def run_request(request: Request) -> None:
     started = {"settings": asdict(settings), "data": [str(request.data), len(dataset)]}
     with Workspace(out, request.overwrite, started) as workspace:
         try:
-            audit = _audit_into(workspace.folder, dataset, replace(request, settings=settings))
+            audit = _audit_into(workspace, dataset, replace(request, settings=settings))
         except KeyboardInterrupt:
-            print_error("interrupted; the next run goes on from what is stored.")
+            print_error("interrupted; the same command goes on from what is finished.")
             raise
         workspace.finish()
     if not request.quiet or request.as_json:
         print_summary(summarise(audit, out / PAGE), request.as_json)
 
 
-def _audit_into(folder: Path, dataset: Dataset, request: Request) -> Audit:
+def _audit_into(workspace: Workspace, dataset: Dataset, request: Request) -> Audit:
+    kept = StageFolder(workspace.stages, print_warning)
     with show_progress(request.quiet) as progress:
-        audit = run_audit(dataset, request.settings, progress=progress, warn=print_warning)
+        audit = run_audit(dataset, request.settings, progress=progress, warn=print_warning, checkpoints=kept)
         audit = add_thumbnails(audit, request.limit_report, progress)
+        save(audit, workspace.folder, progress)
         progress("page", 0, 0)
-        save(audit, folder)
-        write_page(audit, folder / PAGE, PageOptions(limit=request.limit_report))
+        write_page(audit, workspace.folder / PAGE, PageOptions(limit=request.limit_report))
+        progress("page", 1, 1)
     return audit
 
 

@@ -34,4 +34,4 @@ def _own_names(folder: Path) -> Container[str]:
     return AUDIT_FILES
 
 
-AUDIT = Contents("an audit", _is_audit, _own_names)
+AUDIT = Contents("an audit", _is_audit, _own_names, goes_on=True)

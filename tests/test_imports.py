@@ -26,7 +26,7 @@ ORDER = [
     "documents", "tables", "storage",
     "decision_model", "decisions", "label_studio", "label_studio_reviews", "review_files",
     "merging", "agreement", "controls", "reviewed",
-    "settings", "user_arrays", "audit",
+    "settings", "user_arrays", "stages", "run_log", "audit",
     "workspace", "version_plan", "materialise", "version_files", "cleaning", "findings_folder",
     "gate_conditions", "gate_figures", "gate",
     "comparisons", "comparisons.intervals", "comparisons.paired", "comparisons.alignment",

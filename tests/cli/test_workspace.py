@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from auditor.errors import OutputError
+from auditor import workspace
+from auditor.errors import DataError, OutputError, UsageError
+from auditor.workspace import Contents
 from cli.workspace import Workspace, check_target
 
 
@@ -106,6 +108,43 @@ def test_a_killed_run_leaves_a_folder_that_the_next_one_takes_over(tmp_path: Pat
     write_audit(out, "second")
     assert [p.name for p in out.iterdir()] == ["audit.json"]
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def stopped_run(out: Path, error: type[BaseException], text: str) -> None:
+    with pytest.raises(error), Workspace(out, False, {}) as workspace:
+        workspace.stages.mkdir()
+        (workspace.stages / "map").write_text(text)
+        (workspace.folder / "embeddings.npy").write_text("half")
+        raise error("stopped")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, OSError])
+def test_stages_outlive_a_run_that_was_stopped_and_nothing_else_does(
+    error: type[BaseException], tmp_path: Path
+) -> None:
+    stopped_run(tmp_path / "out", error, "kept")
+    left = sorted(p.name for p in (tmp_path / "out.partial").iterdir())
+    assert left == ["lock", "stages"]
+    with Workspace(tmp_path / "out", False, {}) as workspace:
+        assert (workspace.stages / "map").read_text() == "kept"
+        (workspace.folder / "audit.json").write_text("done")
+        workspace.finish()
+    assert [str(p.relative_to(tmp_path)) for p in sorted(tmp_path.rglob("*"))] == ["out", "out/audit.json"]
+
+
+@pytest.mark.parametrize("error", [DataError, UsageError])
+def test_an_error_of_the_data_leaves_no_stages(error: type[BaseException], tmp_path: Path) -> None:
+    stopped_run(tmp_path / "deep" / "out", error, "not kept")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stages_are_not_for_folders_of_another_kind(tmp_path: Path) -> None:
+    stopped_run(tmp_path / "out", KeyboardInterrupt, "of an audit")
+    version = Contents("a version", lambda folder: False, lambda folder: ())
+    with workspace.Workspace(tmp_path / "out", version, False, {}) as made:
+        assert not made.stages.exists()
+        made.finish()
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_run_killed_between_its_two_renames_loses_no_audit(tmp_path: Path) -> None:
