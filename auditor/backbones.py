@@ -14,29 +14,31 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Progress, no_progress
-from auditor.checkpoints import Checkpoint, read_checkpoint, resnet_state
+from auditor.checkpoints import Checkpoint, file_sha256, read_checkpoint, resnet_state
+from auditor.chunks import Engine
 from auditor.downloads import fetch_weights, torchvision_source
+from auditor.engines import choose_engine
 from auditor.errors import UsageError, WeightsError
-from auditor.networks import ARCHITECTURES, DEFAULT_LAYER, Engine, choose_engine, feature_network, parse_layer
+from auditor.networks import ARCHITECTURES, DEFAULT_LAYER, FeatureNetwork, State, parse_layer
 from auditor.preprocessing import Preprocessing
 from auditor.results import Backbone
-
-if TYPE_CHECKING:
-    import torch
 
 NAMES = ("auto", "bundled", *ARCHITECTURES)
 BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "resnet18-64px.safetensors"
 BUNDLED_PREPROCESSING = Preprocessing(64, 64, "bicubic", fit="squash")
+IMAGENET_PREPROCESSING = Preprocessing(256, 224, "bilinear")
+"""The preset that belongs to torchvision's IMAGENET1K_V1 weights, the same for all ResNets."""
+
 BUNDLED_LAYER = "layer3+layer4"
 """Measured best, see weights/MODEL_CARD.md. Squashed, so that an object at the edge is seen too."""
 
-BATCH_SIZE = 64
+BATCH_SIZE, CUDA_BATCH_SIZE = 64, 512
 """Pictures handed over at a time; the engine cuts them into chunks of one fixed shape."""
 
 
@@ -64,7 +66,10 @@ class Encoder(Protocol):
         """Return the (s, s, 3) uint8 square the network sees of `rgb` (h, w, 3); called from threads."""
 
     def encode(self, batch: NDArray[np.uint8]) -> Floats:
-        """Return the vectors (b, d) float32 of `batch` (b, s, s, 3) uint8, not yet of unit length."""
+        """Return the vectors (b, d) float32 of `batch` (b, s, s, 3) uint8, not yet of unit length.
+
+        Two threads may call it at once.
+        """
 
 
 @dataclass(frozen=True)
@@ -126,11 +131,14 @@ class LayerEncoder:
 
 @dataclass(frozen=True)
 class _Network:
-    """Weights ready to run: what `load_encoder` has found before it knows layer and device."""
+    """Weights ready to run: what `load_encoder` has found before it knows layer and device.
+
+    `read` returns the weights; published ones, whose hash says that they are sound, are read only then.
+    """
 
     name: str
     architecture: str
-    state: dict[str, torch.Tensor]
+    read: Callable[[], State]
     sha256: str
     preprocessing: Preprocessing
     layer: str = DEFAULT_LAYER
@@ -200,7 +208,7 @@ def load_layers(
     network = _find_network(name, weights, offline, warn, progress)
     together = sorted(set().union(*stages))
     whole = _encoder(network, "+".join(together), device, warn)
-    widths = feature_network(network.architecture, network.state, "+".join(together)).widths()
+    widths = FeatureNetwork(network.architecture, tuple(together), network.read).widths
     parts = np.split(np.arange(sum(widths)), np.cumsum(widths)[:-1])
     columns = [np.concatenate([parts[together.index(stage)] for stage in names]) for names in stages]
     return tuple(
@@ -225,34 +233,35 @@ def _find_network(
 
 def _encoder(network: _Network, layer: str | None, device: str, warn: Callable[[str], None]) -> ResNetEncoder:
     layer = layer or network.layer
-    features = feature_network(network.architecture, network.state, layer)
+    features = FeatureNetwork(network.architecture, parse_layer(layer), network.read)
     engine = choose_engine(features, network.preprocessing, device, warn)
-    size = network.preprocessing.size_px
-    dimensions = engine.run(np.zeros((1, size, size, 3), dtype=np.uint8)).shape[1]
     backbone = Backbone(
         name=network.name,
         layer=layer,
         weights_sha256=network.sha256,
-        dimensions=dimensions,
+        dimensions=sum(features.widths),
         preprocessing=network.preprocessing.describe(),
         precision=engine.name,
     )
-    return ResNetEncoder(backbone, network.preprocessing, engine)
+    size = CUDA_BATCH_SIZE if "cuda" in engine.name else BATCH_SIZE
+    return ResNetEncoder(backbone, network.preprocessing, engine, size)
 
 
 def _bundled() -> _Network:
     checkpoint = read_checkpoint(BUNDLED_WEIGHTS)
     architecture, state = resnet_state(checkpoint, "resnet18")
-    return _Network("bundled", architecture, state, checkpoint.sha256, BUNDLED_PREPROCESSING, BUNDLED_LAYER)
+    return _Network(
+        "bundled", architecture, lambda: state, checkpoint.sha256, BUNDLED_PREPROCESSING, BUNDLED_LAYER
+    )
 
 
 def _published(architecture: str, offline: bool, progress: Progress) -> _Network:
     path = fetch_weights(torchvision_source(architecture), offline=offline, progress=progress)
-    checkpoint = read_checkpoint(path)
-    _, state = resnet_state(checkpoint, architecture)
-    return _Network(
-        architecture, architecture, state, checkpoint.sha256, imagenet_preprocessing(architecture)
-    )
+
+    def read() -> State:
+        return resnet_state(read_checkpoint(path), architecture)[1]
+
+    return _Network(architecture, architecture, read, file_sha256(path), IMAGENET_PREPROCESSING)
 
 
 def _published_or_bundled(offline: bool, warn: Callable[[str], None], progress: Progress) -> _Network:
@@ -274,27 +283,15 @@ def _own(name: str, weights: Path, warn: Callable[[str], None]) -> _Network:
         f"Vectors come from {checkpoint.name}: a network that was trained on these very labels has memorised "
         "wrong ones too and hides them; use weights that never saw these labels to look for label errors."
     )
-    preprocessing = _own_preprocessing(checkpoint, architecture)
-    return _Network(f"{architecture} (own weights)", architecture, state, checkpoint.sha256, preprocessing)
+    preprocessing = _own_preprocessing(checkpoint)
+    return _Network(
+        f"{architecture} (own weights)", architecture, lambda: state, checkpoint.sha256, preprocessing
+    )
 
 
-def _own_preprocessing(checkpoint: Checkpoint, architecture: str) -> Preprocessing:
+def _own_preprocessing(checkpoint: Checkpoint) -> Preprocessing:
     """Return the ImageNet preset, or the square side that a safetensors file states as `input`."""
     stated = checkpoint.metadata.get("input", "")
     if stated.isdigit() and int(stated) > 0:
         return Preprocessing(int(stated), int(stated), "bicubic")
-    return imagenet_preprocessing(architecture)
-
-
-def imagenet_preprocessing(architecture: str) -> Preprocessing:
-    """Return the preset that belongs to torchvision's IMAGENET1K_V1 weights."""
-    from torchvision import models
-
-    preset = models.get_model_weights(architecture)["IMAGENET1K_V1"].transforms()
-    return Preprocessing(
-        resize_px=preset.resize_size[0],
-        size_px=preset.crop_size[0],
-        interpolation=preset.interpolation.value,
-        mean=tuple(preset.mean),
-        std=tuple(preset.std),
-    )
+    return IMAGENET_PREPROCESSING

@@ -16,12 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from auditor.errors import WeightsError
+from auditor.networks import ARCHITECTURES, State
 
 if TYPE_CHECKING:
     import torch
-
-    State = dict[str, torch.Tensor]
 
 STATE_KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "backbone", "encoder")
 """Keys under which training scripts store the state dict, tried in this order."""
@@ -37,19 +39,10 @@ _SEQUENTIAL_NAMES = {
 }
 """Positions in ``nn.Sequential(*resnet.children())``, a common way to cut off the head."""
 
-_BLOCKS = {
-    (False, 2, 2, 2, 2): "resnet18",
-    (False, 3, 4, 6, 3): "resnet34",
-    (True, 3, 4, 6, 3): "resnet50",
-    (True, 3, 4, 23, 3): "resnet101",
-    (True, 3, 8, 36, 3): "resnet152",
-}
-"""Bottleneck blocks or not, and blocks per layer, of each architecture."""
-
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a weights file holds: tensors by name, the file's sha256 and safetensors' metadata."""
+    """What a weights file holds: arrays by name, the file's sha256 and safetensors' metadata."""
 
     name: str
     state: State
@@ -86,12 +79,39 @@ def file_sha256(path: Path) -> str:
 def _read_safetensors(path: Path) -> tuple[State, Mapping[str, str]]:
     from safetensors import safe_open
 
+    # Read as arrays, torch is not needed: seconds of start that a small audit does not have to wait.
+    framework = "pt" if _holds_bf16(path) else "np"
     try:
-        with safe_open(path, framework="pt") as file:
-            names = list(file.keys())
-            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+        with safe_open(path, framework=framework) as file:
+            values = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            metadata = file.metadata() or {}
     except Exception as error:  # safetensors raises its own and several built-in types for a damaged file
-        raise WeightsError(f"Weights file {path} is not a readable safetensors file ({error}).") from error
+        raise _unreadable(path, error) from error
+    return (_arrays(values) if framework == "pt" else values), metadata
+
+
+def _holds_bf16(path: Path) -> bool:
+    """Tell whether a tensor has the type that numpy does not know."""
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return any(file.get_slice(name).get_dtype() == "BF16" for name in file.keys())  # noqa: SIM118
+    except Exception as error:  # as in _read_safetensors
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(f"Weights file {path} is not a readable safetensors file ({error}).")
+
+
+def _arrays(tensors: Mapping[str, torch.Tensor]) -> State:
+    import torch
+
+    return {
+        name: value.detach().to(torch.float32 if value.is_floating_point() else value.dtype).numpy()
+        for name, value in tensors.items()
+    }
 
 
 def _read_pickle(path: Path) -> Any:
@@ -117,7 +137,7 @@ def _find_state(content: Any, path: Path) -> State:
         if isinstance(candidate, Mapping):
             tensors = {str(k): v for k, v in candidate.items() if isinstance(v, torch.Tensor)}
             if any(name.endswith(".weight") for name in tensors):
-                return tensors
+                return _arrays(tensors)
     found = f"a {type(content).__name__}"
     if isinstance(content, Mapping):
         found += f" with the keys {', '.join(repr(str(key)) for key in list(content)[:5])}"
@@ -151,7 +171,7 @@ def resnet_state(checkpoint: Checkpoint, wanted: str | None) -> tuple[str, State
     if architecture is None:
         raise WeightsError(
             f"The file {checkpoint.name} has the blocks of no torchvision ResNet; known are "
-            f"{', '.join(_BLOCKS.values())}."
+            f"{', '.join(ARCHITECTURES)}."
         )
     return architecture, _check_shapes(architecture, state, checkpoint.name)
 
@@ -187,38 +207,30 @@ def _strip_prefix(checkpoint: Checkpoint) -> State:
     )
 
 
-def _split(state: State) -> list[tuple[list[str], torch.Tensor]]:
+def _split(state: State) -> list[tuple[list[str], NDArray[Any]]]:
     return [(name.split("."), value) for name, value in state.items()]
 
 
 def _recognise(state: State) -> str | None:
     """Return the torchvision architecture with these blocks, None when there is none."""
-    blocks = [
+    blocks = tuple(
         len({name.split(".")[1] for name in state if name.startswith(f"layer{i}.")}) for i in (1, 2, 3, 4)
-    ]
-    return _BLOCKS.get(("layer1.0.conv3.weight" in state, *blocks))  # type: ignore[arg-type]
+    )
+    found = ("layer1.0.conv3.weight" in state, blocks)
+    return next((name for name, a in ARCHITECTURES.items() if (a.bottleneck, a.blocks) == found), None)
 
 
 def _check_shapes(architecture: str, state: State, name: str) -> State:
-    """Return exactly the tensors that torchvision's network needs up to its average pooling."""
-    import torch
-    from torchvision import models
-
-    with torch.device("meta"):
-        expected: State = getattr(models, architecture)().state_dict()
-    needed = {key: value for key, value in expected.items() if not key.startswith("fc.")}
+    """Return exactly the weights that torchvision's network needs up to its average pooling, in fp32."""
     out: State = {}
-    for key, like in needed.items():
-        if key.endswith("num_batches_tracked"):
-            out[key] = torch.zeros((), dtype=torch.long)
-            continue
-        found = tuple(state[key].shape) if key in state else None
-        if found != tuple(like.shape):
+    for key, shape in ARCHITECTURES[architecture].parameter_shapes().items():
+        found = state[key].shape if key in state else None
+        if found != shape:
             raise WeightsError(
                 f"The file {name} is no torchvision {_title(architecture)}: {key} needs shape "
-                f"{tuple(like.shape)}, found {'none' if found is None else found}."
+                f"{shape}, found {'none' if found is None else found}."
             )
-        if not torch.isfinite(state[key]).all():
+        out[key] = state[key].astype(np.float32, copy=False)
+        if not np.isfinite(out[key]).all():
             raise WeightsError(f"The file {name} is damaged: {key} holds values that are not finite.")
-        out[key] = state[key].float()
     return out

@@ -40,12 +40,28 @@ class WeightsSource:
         return self.url.rsplit("/", 1)[-1]
 
 
-def torchvision_source(architecture: str) -> WeightsSource:
-    """Return the source of torchvision's IMAGENET1K_V1 weights; the hash's start ends their names."""
-    from torchvision import models
+PUBLISHED = {
+    "resnet18": "resnet18-f37072fd.pth",
+    "resnet34": "resnet34-b627a593.pth",
+    "resnet50": "resnet50-0676ba61.pth",
+    "resnet101": "resnet101-63fe2227.pth",
+    "resnet152": "resnet152-394f9c45.pth",
+}
+"""Files of torchvision's IMAGENET1K_V1 weights; their names end with the start of their sha256."""
 
-    url = models.get_model_weights(architecture)["IMAGENET1K_V1"].url
-    return WeightsSource(url, url.rsplit("-", 1)[-1].split(".")[0])
+PUBLISHED_AT = "https://download.pytorch.org/models/"
+
+
+def torchvision_source(architecture: str) -> WeightsSource:
+    """Return the source of torchvision's IMAGENET1K_V1 weights."""
+    name = PUBLISHED[architecture]
+    return WeightsSource(PUBLISHED_AT + name, name.rsplit("-", 1)[-1].split(".")[0])
+
+
+def hub_folder() -> Path:
+    """Return torch.hub's folder, as torch derives it from the environment."""
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    return Path(os.environ.get("TORCH_HOME", f"{cache}/torch")).expanduser() / "hub"
 
 
 def fetch_weights(source: WeightsSource, *, offline: bool = False, progress: Progress = no_progress) -> Path:
@@ -57,9 +73,7 @@ def fetch_weights(source: WeightsSource, *, offline: bool = False, progress: Pro
         Within 5 seconds when the network does not answer; at once when `offline` and the cache has no
         sound copy; when what came does not have the published hash. Nothing half-written stays behind.
     """
-    import torch
-
-    target = Path(torch.hub.get_dir()) / "checkpoints" / source.file_name
+    target = hub_folder() / "checkpoints" / source.file_name
     if target.is_file() and file_sha256(target).startswith(source.sha256_prefix):
         return target
     if offline:

@@ -1,7 +1,6 @@
-"""Vectors of a whole dataset: decode in threads, encode in batches of one shape, store as it goes.
+"""Vectors of a whole dataset: what the store knows is taken from it, the rest is made and stored as it goes.
 
-    file --stat--> facts known? --digest--> vector known? --no--> decode --> square --batch--> vector
-                                                                    (threads)            (network)
+    file --stat--> facts known? --digest--> vector known? --no--> `auditor.encoding` --> facts, vector
 
 Only what the store does not know is read. Pictures with the same pixels are encoded once. Every
 finished shard goes to the store, so a run that was stopped goes on where it was.
@@ -11,22 +10,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
-from collections.abc import Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Progress, no_progress
 from auditor.backbones import Encoder
 from auditor.dataset import file_path
-from auditor.errors import DataError, WeightsError
+from auditor.encoding import read_and_encode
+from auditor.errors import DataError
 from auditor.features import from_features
-from auditor.images import FileFacts, collect_facts, read_image_file
+from auditor.images import FileFacts, collect_facts
 from auditor.networks import available_cores
 from auditor.results import Dataset, Embeddings, ImageFacts
 from auditor.store import file_key
@@ -39,9 +35,6 @@ __all__ = ["EmbedRun", "embed", "from_features", "run_embedding", "unit_rows"]
 SHARD_IMAGES = 2_000
 SHARD_SECONDS = 30.0
 """A shard is stored after so many pictures or seconds: the most that a killed run has to do again."""
-
-LOOK_AHEAD_BATCHES = 3
-"""Decoded batches that may wait for the network; more would only hold memory."""
 
 
 @dataclass(frozen=True)
@@ -107,20 +100,6 @@ def run_embedding(
             f"{facts[0].error}."
         )
     return EmbedRun(collect_facts(dataset.ids, facts), job.embeddings(), job.decoded, job.encoded)
-
-
-class Work(Protocol):
-    """What reading and encoding needs of a job: whose vectors are known, and where new ones go."""
-
-    dataset: Dataset
-    encoder: Encoder
-    row_of: dict[str, int]
-
-    def add_facts(self, row: int, facts: FileFacts) -> None: ...
-
-    def add_vectors(self, rows: Sequence[int], vectors: Floats) -> None: ...
-
-    def save_if_due(self) -> None: ...
 
 
 @dataclass
@@ -228,60 +207,6 @@ def _stat_key(dataset: Dataset, row: int) -> str:
     except OSError:
         return ""
     return file_key(path, stat.st_size, stat.st_mtime_ns)
-
-
-def read_and_encode(job: Work, rows: Sequence[int], workers: int, progress: Progress) -> None:
-    """Read `rows` in threads, encode them in order batch by batch."""
-    size = job.encoder.input_size
-    batch = np.zeros((job.encoder.batch_size, size, size, 3), dtype=np.uint8)
-    pending: list[int] = []
-    with closing(_read_ahead(job, rows, workers)) as readings:
-        for done, (row, facts, square) in enumerate(readings, start=1):
-            job.add_facts(row, facts)
-            if square is not None and facts.digest not in job.row_of:
-                job.row_of[facts.digest] = row
-                batch[len(pending)] = square
-                pending.append(row)
-            if len(pending) == len(batch) or (pending and done == len(rows)):
-                job.add_vectors(pending, _encode(job.encoder, batch[: len(pending)]))
-                pending = []
-                job.save_if_due()
-            progress("embed", done, len(rows))
-
-
-def _encode(encoder: Encoder, batch: NDArray[np.uint8]) -> Floats:
-    vectors = encoder.encode(batch)
-    if not np.isfinite(vectors).all():
-        raise WeightsError(
-            f"The weights of {encoder.backbone.name} give values that are not finite; they are damaged or of "
-            "another architecture."
-        )
-    return vectors
-
-
-Reading = tuple[int, FileFacts, NDArray[np.uint8] | None]
-
-
-def _read_ahead(job: Work, rows: Sequence[int], workers: int) -> Generator[Reading, None, None]:
-    """Yield (row, facts, square or None) in the order of `rows`, a bounded number decoded ahead."""
-    ahead = LOOK_AHEAD_BATCHES * job.encoder.batch_size
-    waiting: deque[Future[Reading]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-    try:
-        for row in rows:
-            waiting.append(pool.submit(_read, job.dataset, job.encoder, row))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _read(dataset: Dataset, encoder: Encoder, row: int) -> Reading:
-    """Read and decode one file once; runs in a thread."""
-    rgb, facts = read_image_file(file_path(dataset, row), str(dataset.table["path"].iat[row]))
-    return row, facts, None if rgb is None else encoder.prepare(rgb)
 
 
 def unit_rows(vectors: Floats) -> Floats:

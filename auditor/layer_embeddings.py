@@ -14,7 +14,8 @@ import numpy as np
 
 from auditor.arrays import Floats, Progress, no_progress
 from auditor.backbones import Encoder, LayerEncoder
-from auditor.embeddings import EmbedJob, read_and_encode
+from auditor.embeddings import EmbedJob
+from auditor.encoding import read_and_encode
 from auditor.images import FileFacts
 from auditor.networks import available_cores
 from auditor.results import Dataset

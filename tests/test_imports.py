@@ -19,10 +19,11 @@ ORDER = [
     "sources.names", "sources.options", "sources.rows", "sources.tables", "sources.class_folders",
     "sources.manifests", "dataset",
     "quality", "decoding", "images",
-    "checkpoints", "downloads", "preprocessing", "networks", "backbones",
-    "shards", "store", "features", "embeddings", "layer_embeddings",
+    "networks", "checkpoints", "downloads", "preprocessing",
+    "chunks", "torch_engine", "openvino_engine", "engines", "backbones",
+    "shards", "store", "features", "encoding", "embeddings", "layer_embeddings",
     "neighbours", "duplicates", "groups", "probes", "probabilities",
-    "scores", "separation", "findings", "projection",
+    "scores", "separation", "finding_inputs", "finding_evidence", "findings", "projection",
     "documents", "tables", "storage",
     "decision_model", "decisions", "label_studio", "label_studio_reviews", "review_files",
     "merging", "agreement", "controls", "reviewed",
@@ -59,14 +60,13 @@ AT_HOME = {
         "reports.thumbnails",
     },
     "torch": {
-        "auditor.backbones",
         "auditor.checkpoints",
-        "auditor.downloads",
-        "auditor.networks",
-        "auditor.embeddings",
+        "auditor.torch_engine",
+        "auditor.engines",
         "auditor.neighbours",
     },
-    "torchvision": {"auditor.backbones", "auditor.checkpoints", "auditor.networks", "auditor.downloads"},
+    "torchvision": {"auditor.torch_engine"},
+    "openvino": {"auditor.openvino_engine"},
     "safetensors": {"auditor.checkpoints"},
     "faiss": {"auditor.neighbours"},
     "cleanlab": {"auditor.scores"},
@@ -137,7 +137,7 @@ def test_libraries_stay_at_home(module: str) -> None:
         assert homes is None or any(f"{module}.".startswith(f"{home}.") for home in homes), name
 
 
-HEAVY = {"torch", "torchvision", "faiss", "cleanlab", "sklearn", "openTSNE", "bokeh", "pyarrow"}
+HEAVY = {"torch", "torchvision", "faiss", "cleanlab", "sklearn", "openTSNE", "bokeh", "pyarrow", "openvino"}
 
 
 def loaded_after(statement: str) -> set[str]:

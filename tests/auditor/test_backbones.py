@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
 from torchvision import models
 
-from auditor import backbones, networks
+from auditor import backbones
 from auditor.arrays import Floats
 from auditor.backbones import Encoder, load_encoder
 from auditor.downloads import WeightsSource
+from auditor.engines import mean_cosine, structured_pictures
 from auditor.errors import UsageError, WeightsError
-from auditor.networks import Engine, FeatureNetwork, choose_engine, mean_cosine, structured_pictures
+from auditor.networks import ARCHITECTURES
 from auditor.preprocessing import Preprocessing
 
 
@@ -132,41 +132,11 @@ def test_a_vector_does_not_depend_on_its_batch(bundled: Encoder) -> None:
     np.testing.assert_array_equal(bundled.encode(batch[:1]), vectors[:1])
 
 
-def test_encoding_leaves_torchs_threads_alone(bundled: Encoder) -> None:
-    before = torch.get_num_threads()
-    bundled.encode(structured_pictures(3, bundled.input_size))
-    assert torch.get_num_threads() == before
-
-
 def test_bundled_network_tells_pictures_apart(bundled: Encoder) -> None:
     vectors = bundled.encode(structured_pictures(16, bundled.input_size))
     unit = vectors / np.linalg.norm(vectors, axis=1)[:, None]
     cosines = (unit @ unit.T)[~np.eye(16, dtype=bool)]
     assert np.isfinite(vectors).all() and cosines.max() < 0.995
-
-
-def test_bundled_network_in_bf16_keeps_fp32s_directions(
-    bundled: Encoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(networks, "computes_in_bf16", lambda device: False)
-    plain = load_encoder("bundled", warn=no_warning)
-    assert plain.backbone.precision == "fp32 (torch, cpu)"
-    pictures = structured_pictures(16, 64)
-    assert mean_cosine(bundled.encode(pictures), plain.encode(pictures)) >= 0.999
-
-
-def test_a_precision_that_turns_vectors_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(self: Engine, batch: NDArray[np.uint8]) -> Floats:
-        rng = np.random.default_rng(1 if self.precision == "bf16" else 2)
-        return rng.normal(size=(len(batch), 4)).astype(np.float32)
-
-    monkeypatch.setattr(networks, "computes_in_bf16", lambda device: True)
-    monkeypatch.setattr(Engine, "run", run)
-    warnings: list[str] = []
-    network = FeatureNetwork(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3)), ("0",))
-    engine = choose_engine(network, Preprocessing(8, 8), "cpu", warnings.append)
-    assert engine.precision == "fp32"
-    assert "mean cosine" in warnings[0] and len(warnings) == 1
 
 
 @pytest.mark.parametrize(
@@ -220,11 +190,27 @@ def test_published_weights_come_from_the_cache(
     )
     encoder = load_encoder("resnet18", offline=True, warn=no_warning)
     assert (encoder.backbone.name, encoder.backbone.dimensions, encoder.input_size) == ("resnet18", 512, 224)
+    # Published weights are known by their hash, and read when there is something to encode.
     with pytest.raises(WeightsError, match="looks like ResNet-18, but resnet34"):
-        load_encoder("resnet34", offline=True, warn=no_warning)
+        encode(load_encoder("resnet34", offline=True, warn=no_warning), photographs(1))
 
 
 def test_safetensors_state_their_input_size(tmp_path: Path) -> None:
     state = {key: value.contiguous() for key, value in models.resnet18().state_dict().items()}
     save_file(state, tmp_path / "own.safetensors", {"input": "96"})
     assert load_encoder(weights=tmp_path / "own.safetensors", warn=lambda _: None).input_size == 96
+
+
+def test_the_preset_is_torchvisions() -> None:
+    for name in ARCHITECTURES:
+        preset = models.get_model_weights(name)["IMAGENET1K_V1"].transforms()
+        assert (
+            Preprocessing(
+                preset.resize_size[0],
+                preset.crop_size[0],
+                preset.interpolation.value,
+                mean=tuple(preset.mean),
+                std=tuple(preset.std),
+            )
+            == backbones.IMAGENET_PREPROCESSING
+        )

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torchvision import models
 
 from auditor.checkpoints import Checkpoint, read_checkpoint, resnet_state
 from auditor.errors import WeightsError
+from auditor.networks import ARCHITECTURES, State
 
-State = dict[str, torch.Tensor]
+Tensors = dict[str, torch.Tensor]
 
 
 @pytest.fixture(scope="module")
-def state() -> State:
+def tensors() -> Tensors:
     torch.manual_seed(0)
     return dict(models.resnet18(num_classes=7).state_dict())
+
+
+@pytest.fixture(scope="module")
+def state(tensors: Tensors) -> State:
+    return {name: value.numpy() for name, value in tensors.items()}
 
 
 def prefixed(state: State, prefix: str) -> State:
@@ -29,9 +38,11 @@ def prefixed(state: State, prefix: str) -> State:
 
 
 def assert_same(found: State, state: State) -> None:
-    assert set(found) == {name for name in state if not name.startswith("fc.")}
+    needed = {name for name in state if not name.startswith("fc.") and "num_batches" not in name}
+    assert set(found) == needed
     for name, value in found.items():
-        assert torch.equal(value, state[name]), name
+        assert value.dtype == np.float32
+        np.testing.assert_array_equal(value, state[name], err_msg=name)
 
 
 @pytest.mark.parametrize("prefix", ["", "module.", "model.", "_orig_mod.backbone.", "module.encoder."])
@@ -42,34 +53,58 @@ def test_any_prefix_is_taken_off(state: State, prefix: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict", None])
-def test_state_dict_under_usual_keys(state: State, key: str | None, tmp_path: Path) -> None:
+def test_state_dict_under_usual_keys(tensors: Tensors, state: State, key: str | None, tmp_path: Path) -> None:
     path = tmp_path / "w.pth"
-    torch.save(state if key is None else {"epoch": 3, key: state}, path)
+    torch.save(tensors if key is None else {"epoch": 3, key: tensors}, path)
     checkpoint = read_checkpoint(path)
     assert checkpoint.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert_same(resnet_state(checkpoint, "resnet18")[1], state)
 
 
-def test_safetensors_with_metadata(state: State, tmp_path: Path) -> None:
+def test_safetensors_with_metadata(tensors: Tensors, state: State, tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
-    save_file({name: value.contiguous() for name, value in state.items()}, path, {"input": "96"})
+    save_file({name: value.contiguous() for name, value in tensors.items()}, path, {"input": "96"})
     checkpoint = read_checkpoint(path)
     assert checkpoint.metadata["input"] == "96"
     assert_same(resnet_state(checkpoint, None)[1], state)
 
 
-def test_network_cut_off_with_sequential(state: State) -> None:
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pth"])
+def test_half_precision_is_read_as_fp32(
+    tensors: Tensors, dtype: torch.dtype, name: str, tmp_path: Path
+) -> None:
+    half = {k: v.to(dtype).contiguous() if v.is_floating_point() else v for k, v in tensors.items()}
+    save: Callable[..., None] = save_file if name.endswith("safetensors") else torch.save
+    save(half, tmp_path / name)
+    found = resnet_state(read_checkpoint(tmp_path / name), "resnet18")[1]
+    assert_same(found, {k: v.float().numpy() for k, v in half.items()})
+
+
+def test_network_cut_off_with_sequential(tensors: Tensors, state: State) -> None:
     resnet = models.resnet18(num_classes=7)
-    resnet.load_state_dict(state)
-    cut = torch.nn.Sequential(*list(resnet.children())[:-1])
-    assert_same(resnet_state(Checkpoint("w", dict(cut.state_dict()), ""), None)[1], state)
+    resnet.load_state_dict(tensors)
+    cut = torch.nn.Sequential(*list(resnet.children())[:-1]).state_dict()
+    arrays = {name: value.numpy() for name, value in cut.items()}
+    assert_same(resnet_state(Checkpoint("w", arrays, ""), None)[1], state)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"])
-def test_architecture_is_recognised(name: str) -> None:
+def torchvisions_shapes(name: str) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
-        meta = getattr(models, name)().state_dict()
-    small = {k: torch.zeros(()).expand(v.shape) for k, v in meta.items()}
+        return {key: tuple(value.shape) for key, value in getattr(models, name)().state_dict().items()}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_shapes_are_torchvisions(name: str) -> None:
+    shapes = torchvisions_shapes(name)
+    wanted = {k: v for k, v in shapes.items() if "fc." not in k and "num_batches" not in k}
+    assert ARCHITECTURES[name].parameter_shapes() == wanted
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_architecture_is_recognised(name: str) -> None:
+    zero = np.zeros((), dtype=np.float32)
+    small = {key: np.broadcast_to(zero, shape) for key, shape in torchvisions_shapes(name).items()}
     assert resnet_state(Checkpoint("w", small, ""), None)[0] == name
 
 
@@ -82,14 +117,14 @@ def test_wrong_architecture_is_said_plainly(state: State) -> None:
     ("change", "message"),
     [
         (
-            {"conv1.weight": torch.zeros(64, 3, 3, 3)},
+            {"conv1.weight": np.zeros((64, 3, 3, 3))},
             r"conv1.weight needs shape \(64, 3, 7, 7\), found",
         ),
-        ({"bn1.bias": torch.full((64,), torch.nan)}, "bn1.bias holds values that are not finite"),
+        ({"bn1.bias": np.full(64, np.nan)}, "bn1.bias holds values that are not finite"),
         ({"layer4.1.bn2.weight": None}, r"layer4.1.bn2.weight needs shape \(512,\), found none"),
     ],
 )
-def test_unfit_tensors(state: State, change: dict[str, torch.Tensor | None], message: str) -> None:
+def test_unfit_tensors(state: State, change: dict[str, NDArray[Any] | None], message: str) -> None:
     changed = {k: v for k, v in {**state, **change}.items() if v is not None}
     with pytest.raises(WeightsError, match=message):
         resnet_state(Checkpoint("w", changed, ""), None)
@@ -103,7 +138,7 @@ def test_two_networks_in_one_file_are_not_guessed(state: State) -> None:
 
 def test_another_kind_of_network() -> None:
     with pytest.raises(WeightsError, match=r"no ResNet: .* \(the first is features.0.weight\)"):
-        resnet_state(Checkpoint("w", {"features.0.weight": torch.zeros(3)}, ""), None)
+        resnet_state(Checkpoint("w", {"features.0.weight": np.zeros(3)}, ""), None)
 
 
 def _touch(path: str) -> None:

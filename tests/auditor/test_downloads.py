@@ -11,8 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import torch
+from torchvision import models
 
-from auditor.downloads import NETWORK_SECONDS, WeightsSource, fetch_weights, torchvision_source
+from auditor.downloads import NETWORK_SECONDS, WeightsSource, fetch_weights, hub_folder, torchvision_source
 from auditor.errors import WeightsError
 
 CONTENT = bytes(range(256)) * 4000
@@ -133,5 +135,17 @@ def test_damaged_cache_is_fetched_again(server: ThreadingHTTPServer, cache: Path
 @pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"])
 def test_torchvision_sources(name: str) -> None:
     found = torchvision_source(name)
-    assert found.url.startswith(f"https://download.pytorch.org/models/{name}-")
+    assert found.url == models.get_model_weights(name)["IMAGENET1K_V1"].url
     assert len(found.sha256_prefix) == 8 and int(found.sha256_prefix, 16)
+
+
+@pytest.mark.parametrize(
+    "environment", [{"TORCH_HOME": "/data/torch"}, {"XDG_CACHE_HOME": "/data"}, {"HOME": "/data"}]
+)
+def test_the_folder_is_torchs_own(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)
+    assert hub_folder() == Path(torch.hub.get_dir())

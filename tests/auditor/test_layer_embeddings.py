@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from pictures import make_folders
 
-from auditor import embeddings
+from auditor import encoding
 from auditor.backbones import LayerEncoder, load_encoder, load_layers
 from auditor.dataset import read_dataset
 from auditor.embeddings import run_embedding
+from auditor.engines import structured_pictures
 from auditor.errors import UsageError
 from auditor.layer_embeddings import embed_layers
-from auditor.networks import structured_pictures
 from auditor.results import Dataset
 from auditor.store import Store
 
@@ -48,8 +48,8 @@ def test_one_pass_fills_the_store_for_every_layer(
     layers: tuple[LayerEncoder, ...], dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[object] = []
-    real = embeddings.read_image_file
-    monkeypatch.setattr(embeddings, "read_image_file", lambda *a: (read.append(a), real(*a))[1])
+    real = encoding.read_image_file
+    monkeypatch.setattr(encoding, "read_image_file", lambda *a: (read.append(a), real(*a))[1])
     store = Store(tmp_path / "store")
     assert embed_layers(dataset, layers, store, workers=2) == len(read) == len(dataset)
     assert embed_layers(dataset, layers, store) == 0
