@@ -96,7 +96,7 @@ class Linear:
     offset: Array
 
     def __call__(self, z: Floats) -> Array:
-        return np.asarray(z @ self.coefficients + self.offset)
+        return np.asarray(z @ self.coefficients.astype(z.dtype) + self.offset)
 
 
 def sum_rows(z: Floats, codes: Ints, weights: Array, classes: int) -> ClassSums:

@@ -14,7 +14,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.arrays import Floats, Ints, as_ids, rows_of
+from auditor.arrays import Floats, Ints, Progress, as_ids, no_progress, rows_of
 from auditor.groups import independent_groups
 from auditor.neighbours import group_votes, voting_codes
 from auditor.results import (
@@ -48,6 +48,7 @@ def measure_separation(
     findings: tuple[Finding, ...] = (),
     thresholds: Thresholds | None = None,
     seed: int = 0,
+    progress: Progress = no_progress,
 ) -> Separation:
     """Measure how well the given labels separate.
 
@@ -66,7 +67,10 @@ def measure_separation(
     cells = codes[once].astype(np.int64) * c + guess[once]
     confusion = np.bincount(cells, minlength=c * c).reshape(c, c)
     voted = (knn_classes(neighbours, groups, codes, c) == codes)[once]
-    silhouettes = silhouette_by_class(embeddings.vectors[once], codes[once], c, seed)
+    progress("separation", 1, 3)
+    telling = once if len(once) < len(codes) else None
+    silhouettes = silhouette_by_class(embeddings.vectors, codes, c, seed, telling)
+    progress("separation", 2, 3)
     samples = np.bincount(codes, minlength=c)
     sizes = np.bincount(codes[once], minlength=c)
     right = np.bincount(codes[once], voted, minlength=c)
@@ -116,11 +120,18 @@ def knn_classes(neighbours: Neighbours, groups: Ints, codes: Ints, c: int) -> In
     return best
 
 
-def silhouette_by_class(vectors: Floats, codes: Ints, c: int, seed: int) -> NDArray[np.float64]:
-    """Mean silhouette (c,) in [-1, 1] of each class by cosine distance (Rousseeuw 1987), high = apart."""
+def silhouette_by_class(
+    vectors: Floats, codes: Ints, c: int, seed: int, telling: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
+    """Mean silhouette (c,) in [-1, 1] of each class by cosine distance (Rousseeuw 1987), high = apart.
+
+    Measured on at most `SILHOUETTE_ROWS` of the rows `telling`, all when None.
+    """
     from sklearn.metrics import silhouette_samples
 
-    rows = np.sort(np.random.default_rng(seed).permutation(len(codes))[:SILHOUETTE_ROWS])
+    count = len(codes) if telling is None else len(telling)
+    rows = np.sort(np.random.default_rng(seed).permutation(count)[:SILHOUETTE_ROWS])
+    rows = rows if telling is None else telling[rows]
     out = np.zeros(c)
     labels = codes[rows]
     if not 1 < len(np.unique(labels)) < len(rows):
