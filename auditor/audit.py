@@ -128,7 +128,7 @@ def run_audit(
     with calm_blas(vectors):
         chances = log.stage(
             "probabilities",
-            lambda: estimate_probabilities(dataset, vectors, near, copies, bars, seed),
+            lambda: estimate_probabilities(dataset, vectors, near, copies, bars, seed, log.progress),
             rows_form(Probabilities, ids),
             key,
         )

@@ -11,107 +11,60 @@ group with two labels and classes too small to judge get none of them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from auditor.arrays import Bools, Ints, Progress, no_progress, rows_of
-from auditor.groups import copy_weights, groups_per_class, independent_groups
-from auditor.neighbours import group_votes
-from auditor.results import (
-    KINDS,
-    Dataset,
-    Duplicates,
-    Embeddings,
-    Evidence,
-    Finding,
-    ImageFacts,
-    Neighbours,
-    Probabilities,
-    Scores,
-    Thresholds,
-)
+from auditor.arrays import Bools, Floats, Ints, Progress, no_progress, rows_of
+from auditor.finding_evidence import explain
+from auditor.finding_inputs import FAULTS, FindingInputs, flooding_faults, quality_faults
+from auditor.groups import copy_weights, groups_per_class
+from auditor.results import KINDS, Duplicates, Evidence, Finding
 from auditor.scores import balanced_quality, rate_surprise
 
-SHOWN_NEIGHBOURS = 10
-SHOWN_PROBABILITIES = 3
-FLOOD = 0.5
-"""A quality fault that this share of the pictures has is a property of the dataset, not a finding."""
+__all__ = [
+    "FAULTS",
+    "FindingInputs",
+    "ask_about_label",
+    "find_findings",
+    "flooding_faults",
+    "quality_faults",
+    "sort_into_bins",
+]
+
 TOO_POOR_TO_JUDGE = ("dark", "blurry", "low_information")
-FAULTS = {
-    "dark": "too dark",
-    "bright": "too bright",
-    "blurry": "blurred",
-    "low_information": "nearly empty",
-    "odd_shape": "oddly long or wide",
-    "tiny": "tiny",
-}
-
-
-@dataclass(frozen=True)
-class FindingInputs:
-    """What the findings are made of; all parts belong to one audit."""
-
-    dataset: Dataset
-    facts: ImageFacts
-    embeddings: Embeddings
-    neighbours: Neighbours
-    duplicates: Duplicates
-    probabilities: Probabilities
-    scores: Scores
-    thresholds: Thresholds
-
-    @cached_property
-    def codes(self) -> Ints:
-        """Class codes (m,) of the given labels."""
-        return self.dataset.codes_of(self.embeddings.ids)
-
-    @cached_property
-    def voters(self) -> Ints:
-        """Nearest pictures (m, 10) of other groups, -1 where there are fewer."""
-        return group_votes(self.neighbours, self.groups, SHOWN_NEIGHBOURS)[0]
-
-    @cached_property
-    def groups(self) -> Ints:
-        """Independent groups (m,): copies and user groups are left out as a whole."""
-        return independent_groups(self.dataset, self.duplicates)
-
-    @cached_property
-    def faults(self) -> dict[str, Bools]:
-        """Quality faults: name to (n,) flags in dataset order; floods are left out."""
-        return {
-            name: flags
-            for name, flags in quality_faults(self).items()
-            if flags.mean() <= FLOOD or name == "tiny"
-        }
+TOLD_EVERY = 500
+"""Findings from one call of `progress` to the next."""
 
 
 def find_findings(inputs: FindingInputs, progress: Progress = no_progress) -> tuple[Finding, ...]:
-    """Return all findings, by kind in the order of `KINDS`, then worst first."""
-    found = [*_unreadable(inputs), *_groups(inputs), *_judged(inputs), *_low_quality(inputs)]
+    """Return all findings, by kind in the order of `KINDS`, then worst first.
+
+    `progress` is called with ("findings", samples asked about, at most so many).
+    """
+    bins = sort_into_bins(inputs)
+    expected = sum(int(flags.sum()) for flags in bins.values()) + int((inputs.duplicates.group >= 0).sum())
+    made = itertools.chain(_unreadable(inputs), _groups(inputs), _judged(inputs, bins), _low_quality(inputs))
+    by_kind: dict[str, list[Finding]] = {kind: [] for kind in KINDS}
+    for finding in _counted(made, progress, expected):
+        by_kind[finding.kind].append(finding)
     out: list[Finding] = []
-    for kind in KINDS:
-        worst = sorted((f for f in found if f.kind == kind), key=lambda f: (f.score, f.ids))
-        out += [replace(f, rank=n) for n, f in enumerate(worst, start=1)]
+    for found in by_kind.values():
+        found.sort(key=lambda f: (f.score, f.ids))
+        out += [replace(f, rank=n) for n, f in enumerate(found, start=1)]
     return tuple(out)
 
 
-def quality_faults(inputs: FindingInputs) -> dict[str, Bools]:
-    """Flag each quality fault: name of `FAULTS` to (n,) in dataset order."""
-    facts, bars = inputs.facts, inputs.thresholds
-    if not facts.checked:
-        return {}
-    flags = {name: facts.readable & (facts.quality[name] < getattr(bars, name)) for name in facts.quality}
-    side = np.minimum(facts.width, facts.height)
-    return {**flags, "tiny": facts.readable & (side < bars.tiny_side_px)}
-
-
-def flooding_faults(inputs: FindingInputs) -> dict[str, int]:
-    """Faults that most pictures have, with their number: worth one warning instead of a finding each."""
-    kept = inputs.faults
-    return {name: int(flags.sum()) for name, flags in quality_faults(inputs).items() if name not in kept}
+def _counted(made: Iterable[Finding], progress: Progress, expected: int) -> Iterator[Finding]:
+    done = 0
+    for number, finding in enumerate(made):
+        done += len(finding.ids)
+        if number % TOLD_EVERY == 0:
+            progress("findings", min(done, expected), expected)
+        yield finding
 
 
 def _finding(kind: str, ids: tuple[str, ...], score: float, reason: str, **more: object) -> Finding:
@@ -132,6 +85,7 @@ def _unreadable(inputs: FindingInputs) -> Iterator[Finding]:
 def _groups(inputs: FindingInputs) -> Iterator[Finding]:
     """One finding for each thing to decide about a group of copies."""
     copies = inputs.duplicates
+    places_of = {c: inputs.dataset.column_of(c, copies.ids) for c in ("split", "domain", "group")}
     order = np.argsort(copies.group, kind="stable")
     order = order[copies.group[order] >= 0]
     for part in np.split(order, np.flatnonzero(np.diff(copies.group[order])) + 1):
@@ -149,8 +103,8 @@ def _groups(inputs: FindingInputs) -> Iterator[Finding]:
             yield _finding("conflicting_duplicate", ids, score, reason, evidence=evidence)
         places = [
             f"{_listed(values)} ({column})"
-            for column in ("split", "domain", "group")
-            if len(values := sorted(set(inputs.dataset.column_of(column, copies.ids[rows])) - {""})) > 1
+            for column, where in places_of.items()
+            if len(values := sorted(set(where[rows]) - {""})) > 1
         ]
         if places:
             reason = f"{same} is in {' and in '.join(places)}."
@@ -177,43 +131,37 @@ def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
-def _judged(inputs: FindingInputs) -> Iterator[Finding]:
+def _judged(inputs: FindingInputs, bins: Mapping[str, Bools]) -> Iterator[Finding]:
     """Wrong, ambiguous and off-topic samples; copies with the same label share a finding."""
-    flags = sort_into_bins(inputs)
     scores = {
         "mislabeled": inputs.scores.label_quality,
         "ambiguous": inputs.scores.clarity,
         "off_topic": inputs.scores.typicality,
     }
-    reasons = {"mislabeled": _why_mislabeled, "ambiguous": _why_ambiguous, "off_topic": _why_off_topic}
-    for kind, flagged in flags.items():
-        seen: dict[tuple[int, int], list[int]] = {}
-        for row in np.flatnonzero(flagged).tolist():
-            group = int(inputs.duplicates.group[row])
-            seen.setdefault((group, int(inputs.codes[row])) if group >= 0 else (-1, -row - 1), []).append(row)
-        for rows in seen.values():
-            worst = min(rows, key=lambda r: (scores[kind][r], r))
-            suggestion = "" if kind == "off_topic" else inputs.dataset.classes[inputs.scores.suggested[worst]]
-            yield _finding(
-                kind,
-                tuple(inputs.embeddings.ids[rows]),
-                float(scores[kind][worst]),
-                reasons[kind](inputs, worst),
-                suggested_label=suggestion,
-                evidence=_evidence(inputs, worst),
-            )
+    for kind, flagged in bins.items():
+        yield from _label_questions(inputs, kind, scores[kind], np.flatnonzero(flagged))
+
+
+def _label_questions(
+    inputs: FindingInputs, kind: str, scores: Floats, rows: NDArray[np.int64]
+) -> Iterator[Finding]:
+    """Ask about these rows, copies with one label together: the one with the lowest score stands for them."""
+    together: dict[tuple[int, int], list[int]] = {}
+    groups, codes = inputs.duplicates.group[rows].tolist(), inputs.codes[rows].tolist()
+    for row, group, code in zip(rows.tolist(), groups, codes, strict=True):
+        together.setdefault((group, code) if group >= 0 else (-1, -row - 1), []).append(row)
+    worst = [min(members, key=lambda r: (scores[r], r)) for members in together.values()]
+    explained = explain(inputs, kind, np.array(worst, dtype=np.int64))
+    for members, row, (reason, evidence) in zip(together.values(), worst, explained, strict=True):
+        suggestion = "" if kind == "off_topic" else inputs.dataset.classes[inputs.scores.suggested[row]]
+        ids = tuple(inputs.embeddings.ids[members])
+        score = float(scores[row])
+        yield _finding(kind, ids, score, reason, suggested_label=suggestion, evidence=evidence)
 
 
 def ask_about_label(inputs: FindingInputs, row: int) -> Finding:
     """Return the question whether one sample's label is right, whatever its scores; asked of controls."""
-    return _finding(
-        "mislabeled",
-        (str(inputs.embeddings.ids[row]),),
-        float(inputs.scores.label_quality[row]),
-        _why_mislabeled(inputs, row),
-        suggested_label=inputs.dataset.classes[inputs.scores.suggested[row]],
-        evidence=_evidence(inputs, row),
-    )
+    return next(_label_questions(inputs, "mislabeled", inputs.scores.label_quality, np.array([row])))
 
 
 def sort_into_bins(inputs: FindingInputs) -> dict[str, Bools]:
@@ -253,56 +201,6 @@ def _settled(inputs: FindingInputs) -> Bools:
         if name in inputs.faults:
             settled |= inputs.faults[name][rows]
     return settled
-
-
-def _evidence(inputs: FindingInputs, row: int) -> Evidence:
-    ids, classes = inputs.embeddings.ids, inputs.dataset.classes
-    cosine = dict(
-        zip(
-            inputs.neighbours.indices[row].tolist(), inputs.neighbours.similarities[row].tolist(), strict=True
-        )
-    )
-    chances = inputs.probabilities.values[row]
-    top = np.argsort(-chances, kind="stable")[:SHOWN_PROBABILITIES]
-    return Evidence(
-        neighbours=tuple(
-            (ids[j], classes[inputs.codes[j]], round(cosine[j], 4))
-            for j in inputs.voters[row].tolist()
-            if j >= 0
-        ),
-        probabilities=tuple((classes[j], round(float(chances[j]), 4)) for j in top),
-    )
-
-
-def _alike(inputs: FindingInputs, row: int, code: int) -> str:
-    """Say how many of the most alike pictures carry a label."""
-    voters = inputs.voters[row]
-    voters = voters[voters >= 0]
-    count = int((inputs.codes[voters] == code).sum())
-    return f"{count} of the {len(voters)} most alike pictures are {inputs.dataset.classes[code]}"
-
-
-def _why_mislabeled(inputs: FindingInputs, row: int) -> str:
-    given, other = int(inputs.codes[row]), int(inputs.scores.suggested[row])
-    chances, classes = inputs.probabilities.values[row], inputs.dataset.classes
-    return (
-        f"{_alike(inputs, row, other)}. The model gives {classes[other]} {chances[other]:.2f}, "
-        f"{classes[given]} {chances[given]:.2f}."
-    )
-
-
-def _why_ambiguous(inputs: FindingInputs, row: int) -> str:
-    given, other = int(inputs.codes[row]), int(inputs.scores.suggested[row])
-    chances, classes = inputs.probabilities.values[row], inputs.dataset.classes
-    return (
-        f"Both {classes[given]} ({chances[given]:.2f}) and {classes[other]} ({chances[other]:.2f}) fit; "
-        f"{_alike(inputs, row, other)}."
-    )
-
-
-def _why_off_topic(inputs: FindingInputs, row: int) -> str:
-    ratio = 1.0 / max(float(inputs.scores.typicality[row]), 1e-3)
-    return f"No picture is close: its most alike pictures are {ratio:.1f} times as far away as usual."
 
 
 def _low_quality(inputs: FindingInputs) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -85,15 +86,19 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.table)
 
-    @property
+    @cached_property
     def ids(self) -> Ids:
-        """Ids of the samples, (n,), in dataset order."""
-        return as_ids(self.table["id"])
+        """Ids of the samples, (n,), in dataset order; not to be changed."""
+        ids = as_ids(self.table["id"])
+        ids.flags.writeable = False
+        return ids
 
-    @property
+    @cached_property
     def codes(self) -> Ints:
-        """Index into `classes` of each sample's given label, (n,)."""
-        return pd.Index(self.classes).get_indexer(pd.Index(self.table["label"])).astype(np.int32)
+        """Index into `classes` of each sample's given label, (n,); not to be changed."""
+        codes = pd.Index(self.classes).get_indexer(pd.Index(self.table["label"])).astype(np.int32)
+        codes.flags.writeable = False
+        return np.asarray(codes)
 
     def codes_of(self, ids: Ids) -> Ints:
         """Class codes of the given labels of these ids, in their order."""
@@ -463,26 +468,24 @@ class Audit:
 
     def findings_frame(self) -> pd.DataFrame:
         """Return findings as a table: one row per finding and member, columns of findings.csv."""
-        table = self.dataset.table.set_index("id")
-        group_of = dict(zip(self.duplicates.ids, self.duplicates.group.tolist(), strict=True))
-        rows = [
+        members = as_ids([i for f in self.findings for i in f.ids])
+        owner = np.repeat(np.arange(len(self.findings)), [len(f.ids) for f in self.findings])
+        table = self.dataset.table.iloc[rows_of(self.dataset.ids, members)].reset_index(drop=True)
+        group = pd.Series(self.duplicates.group, index=pd.Index(self.duplicates.ids, dtype=object))
+
+        def each(name: str) -> pd.Series:
+            values = pd.Series([getattr(f, name) for f in self.findings])
+            return values.iloc[owner].reset_index(drop=True)
+
+        return pd.DataFrame(
             {
-                "finding_id": f.finding_id,
-                "rank": f.rank,
-                "kind": f.kind,
-                "id": i,
-                "path": table.at[i, "path"],
-                "label": table.at[i, "label"],
-                "suggested_label": f.suggested_label,
-                "score": f.score,
-                "duplicate_group": group_of.get(i, -1),
-                "reason": f.reason,
+                **{name: each(name) for name in ("finding_id", "rank", "kind")},
+                **{name: table[name] for name in ("id", "path", "label")},
+                **{name: each(name) for name in ("suggested_label", "score")},
+                "duplicate_group": group.reindex(members, fill_value=-1).to_numpy(),
+                "reason": each("reason"),
             }
-            for f in self.findings
-            for i in f.ids
-        ]
-        columns = ["finding_id", "rank", "kind", "id", "path", "label", "suggested_label", "score"]
-        return pd.DataFrame(rows, columns=[*columns, "duplicate_group", "reason"])
+        )
 
 
 @dataclass(frozen=True)
