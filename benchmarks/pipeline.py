@@ -22,7 +22,17 @@ from auditor.embeddings import embed
 from auditor.findings import FindingInputs, find_findings
 from auditor.neighbours import find_neighbours
 from auditor.probabilities import estimate_probabilities
-from auditor.results import Dataset, Duplicates, Embeddings, Finding, Scores, Thresholds
+from auditor.results import (
+    Dataset,
+    Duplicates,
+    Embeddings,
+    Finding,
+    ImageFacts,
+    Neighbours,
+    Probabilities,
+    Scores,
+    Thresholds,
+)
 from auditor.scores import score_labels
 from auditor.store import Store
 
@@ -33,7 +43,9 @@ class Judged:
 
     dataset: Dataset
     embeddings: Embeddings
+    neighbours: Neighbours
     duplicates: Duplicates
+    probabilities: Probabilities
     scores: Scores
     findings: tuple[Finding, ...]
 
@@ -68,15 +80,19 @@ class Bench:
 
     def judge(self, dataset: Dataset, seed: int = 0) -> Judged:
         """Run the stages as `run_audit` does, without separation and map."""
-        bars = Thresholds()
-        facts, vectors = embed(dataset, self.encoder, store=self.store)
-        near = find_neighbours(vectors, facts.digest[rows_of(facts.ids, vectors.ids)])
-        copies = find_duplicates(dataset, facts, vectors, near, bars)
-        with calm_blas(vectors):
-            chances = estimate_probabilities(dataset, vectors, near, copies, bars, seed)
-        scores = score_labels(dataset, vectors, near, copies, chances)
-        inputs = FindingInputs(dataset, facts, vectors, near, copies, chances, scores, bars)
-        return Judged(dataset, vectors, copies, scores, find_findings(inputs))
+        return judge_vectors(dataset, *embed(dataset, self.encoder, store=self.store), seed)
+
+
+def judge_vectors(dataset: Dataset, facts: ImageFacts, vectors: Embeddings, seed: int = 0) -> Judged:
+    """Run the stages after the embedding as `run_audit` does, without separation and map."""
+    bars = Thresholds()
+    near = find_neighbours(vectors, facts.digest[rows_of(facts.ids, vectors.ids)])
+    copies = find_duplicates(dataset, facts, vectors, near, bars)
+    with calm_blas(vectors):
+        chances = estimate_probabilities(dataset, vectors, near, copies, bars, seed)
+    scores = score_labels(dataset, vectors, near, copies, chances)
+    inputs = FindingInputs(dataset, facts, vectors, near, copies, chances, scores, bars)
+    return Judged(dataset, vectors, near, copies, chances, scores, find_findings(inputs))
 
 
 def relabel(dataset: Dataset, labels: Sequence[str] | NDArray[np.object_]) -> Dataset:

@@ -176,7 +176,7 @@ def other_class(codes: Ints, classes: int, rng: np.random.Generator) -> Ints:
 
 
 def similar_class(base: Base) -> Ints:
-    """For each class (c,) a similar one to be mistaken for: all different, with the largest sum of cosines."""
+    """For each class (c,) a similar one to be mistaken for: all different, largest sum of cosines."""
     from scipy.optimize import linear_sum_assignment
 
     means = np.stack([base.vectors[base.codes == code].mean(axis=0) for code in range(base.classes)])

@@ -5,8 +5,8 @@
 people          labels that people really gave (CIFAR-10N); the seeds are those of subsets and folds
 symmetric       a wrong label is any other class alike
 class-dependent each class is mistaken for one other, similar class; the targets are all different
-duplicated      symmetric; half of the wrong labels stand in groups of 2 to 5 near copies that share the label, as
-                many right ones do too. The audit knows the groups by the `group` column, the baselines do not
+duplicated      symmetric; half of the wrong labels stand in groups of 2 to 5 near copies that share it, as
+                many right ones do too; the `group` column tells the audit, the baselines do not use it
 """
 
 from __future__ import annotations
