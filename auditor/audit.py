@@ -143,7 +143,9 @@ def run_audit(
     with calm_blas(vectors):
         separation = log.stage(
             "separation",
-            lambda: measure_separation(dataset, vectors, near, copies, chances, findings, bars, seed),
+            lambda: measure_separation(
+                dataset, vectors, near, copies, chances, findings, bars, seed, log.progress
+            ),
             SEPARATION,
             key,
         )

@@ -1,13 +1,14 @@
 """The map's points as whole numbers: 0 to 65,535 on both axes, one scale for both, so that shapes stay true.
 
 plain     unflagged samples: all, or above `DRAWN_LIMIT` a sample of them that is fair to every class
-flagged   every flagged sample, never left out, and what else the page asks about; `cards` says on which cards
-density   (h, w) uint8 picture of all points, only where the plain points are a sample
+flagged   all that the page asks about, never left out, and the other flagged samples: all, or where more than
+          `FLAGGED_LIMIT` would be drawn a sample that is fair to every class; `cards` says on which cards
+density   (h, w) uint8 picture of all points, only where some are not drawn
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from reports.questions import Question
 
 DRAWN_LIMIT = 50_000
 """More points than this make every gesture slow."""
+FLAGGED_LIMIT = 10_000
+"""More flagged points than this hide each other, and what the page asks about among them."""
 DENSITY_SIDE = 256
 GRID = 65_535
 
@@ -55,26 +58,36 @@ def points_view(audit: Audit, questions: Sequence[Question]) -> PointsView:
     """Return the points of the map, the flagged ones apart."""
     ids, codes = audit.map.ids, audit.dataset.codes_of(audit.map.ids).astype(np.uint16)
     x, y, width, height = on_grid(audit.map.positions)
-    flagged_ids = {i for f in audit.findings for i in f.ids} | {i for q in questions for i in q.ids}
-    flagged = np.array([i in flagged_ids for i in ids.tolist()], dtype=bool)
-    plain = _fair_sample(np.flatnonzero(~flagged), codes, DRAWN_LIMIT)
     asked: dict[str, list[int]] = {}
     for number, question in enumerate(questions):
         for i in question.ids:
             asked.setdefault(i, []).append(number)
-    sampled = len(plain) < int((~flagged).sum())
+    flagged_ids = {i for f in audit.findings for i in f.ids} | asked.keys()
+    is_flagged = np.array([i in flagged_ids for i in ids.tolist()], dtype=bool)
+    flagged = _asked_and_others(np.flatnonzero(is_flagged), ids, codes, asked)
+    plain = _fair_sample(np.flatnonzero(~is_flagged), codes, DRAWN_LIMIT)
+    left_out = _left_out((len(plain), int((~is_flagged).sum())), (len(flagged), int(is_flagged.sum())))
     return PointsView(
         x[plain], y[plain], codes[plain],
         x[flagged], y[flagged], codes[flagged],
-        density=cloud(x, y) if sampled else None,
+        density=cloud(x, y) if left_out else None,
         width=width,
         height=height,
         plain_ids=ids[plain],
         flagged_ids=ids[flagged],
         cards=tuple(tuple(asked.get(i, ())) for i in ids[flagged]),
         caption=_caption(audit),
-        left_out=_left_out(len(plain), int((~flagged).sum())) if sampled else "",
+        left_out=left_out,
     )  # fmt: skip
+
+
+def _asked_and_others(
+    rows: NDArray[np.int64], ids: Ids, codes: UInts, asked: Container[str]
+) -> NDArray[np.int64]:
+    """Return the flagged rows that are drawn: those with a card, and as many others as there is room for."""
+    here = np.array([i in asked for i in ids[rows].tolist()], dtype=bool)
+    others = _fair_sample(rows[~here], codes, max(FLAGGED_LIMIT - int(here.sum()), 0))
+    return np.sort(np.concatenate([rows[here], others]))
 
 
 def on_grid(positions: Floats) -> tuple[UInts, UInts, int, int]:
@@ -111,5 +124,16 @@ def _caption(audit: Audit) -> str:
     return f"Trust {audit.map.trustworthiness:.2f}"
 
 
-def _left_out(drawn: int, total: int) -> str:
-    return f"{drawn:,} of {total:,} unflagged samples are drawn; the grey cloud under them counts all."
+def _left_out(plain: tuple[int, int], flagged: tuple[int, int]) -> str:
+    """Say what is not drawn, given (drawn, total) of both kinds; "" where everything is."""
+    parts = [
+        f"{drawn:,} of {total:,} {what}"
+        for (drawn, total), what in (
+            (plain, "unflagged samples"),
+            (flagged, "flagged samples (all that have a card here)"),
+        )
+        if drawn < total
+    ]
+    if not parts:
+        return ""
+    return f"{' and '.join(parts)} are drawn; the grey cloud under them counts all."

@@ -128,6 +128,30 @@ def test_every_flagged_sample_is_on_the_map_even_when_the_rest_is_sampled(
     assert max(labels.values()) - min(labels.values()) <= 3
 
 
+def test_of_very_many_flagged_samples_those_with_a_card_are_drawn_and_a_fair_share_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(points, "FLAGGED_LIMIT", 60)
+    audit = toy_audit(400, findings={"mislabeled": 150, "ambiguous": 10})
+    asked = {i for card in make_view(audit, PageOptions(limit=24)).cards for i, _ in card.members}
+    view = make_view(audit, PageOptions(limit=24)).points
+    with_card = {i for i, cards in zip(view.flagged_ids, view.cards, strict=True) if cards}
+    assert len(with_card) == len(asked) == 24
+    assert len(view.flagged_ids) == 60
+    assert set(view.flagged_ids) <= {i for f in audit.findings for i in f.ids}
+    assert view.density is not None
+    assert view.left_out == (
+        "60 of 160 flagged samples (all that have a card here) are drawn; "
+        "the grey cloud under them counts all."
+    )
+    others = Counter(i.split("/")[0] for i in set(view.flagged_ids) - with_card)
+    rest = Counter(i.split("/")[0] for f in audit.findings for i in f.ids if i not in with_card)
+    assert all(abs(others[name] - rest[name] * 36 / 136) <= 1 for name in rest)
+    whole = make_view(audit, PageOptions(limit=100)).points
+    assert len(whole.flagged_ids) == 100
+    assert all(whole.cards)
+
+
 def test_points_keep_their_place_and_the_maps_shape() -> None:
     audit = toy_audit(100, findings={})
     view = make_view(audit).points
