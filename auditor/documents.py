@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -56,7 +56,7 @@ def round_figures(value: Any) -> Any:
     if isinstance(value, (int, np.integer)):
         return int(value)
     if isinstance(value, (float, np.floating)):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
+        return _six_digits(float(value))
     return value if value is None else str(value)
 
 
@@ -133,7 +133,7 @@ def write_findings(findings: Sequence[Finding], file: Path) -> None:
         out.write(f'{{"schema_version": {SCHEMA_VERSION}, "findings": [')
         for number, finding in enumerate(findings):
             out.write(",\n" if number else "\n")
-            out.write(encode(round_figures(finding_part(finding))))
+            out.write(encode(finding_part(finding, _six_digits)))
         out.write("\n]}\n")
 
 
@@ -248,22 +248,26 @@ def _predictions_part(audit: Audit) -> Json | None:
     return {**_probabilities_part(audit.predictions), "accuracy": overall, "classes": classes}
 
 
-def finding_part(finding: Finding) -> Json:
-    """Return a finding as JSON says it, its figures as they are."""
+def finding_part(finding: Finding, figure: Callable[[float], float | None] = float) -> Json:
+    """Return a finding as JSON says it; `figure` rounds its numbers, which stay as they are without."""
     evidence = finding.evidence
     return {
         "finding_id": finding.finding_id,
         "kind": finding.kind,
         "rank": finding.rank,
         "ids": list(finding.ids),
-        "score": finding.score,
+        "score": figure(finding.score),
         "reason": finding.reason,
         "suggested_label": finding.suggested_label,
-        "neighbours": [{"id": i, "label": label, "similarity": s} for i, label, s in evidence.neighbours],
-        "probabilities": [{"name": n, "probability": p} for n, p in evidence.probabilities],
+        "neighbours": [{"id": i, "label": n, "similarity": figure(s)} for i, n, s in evidence.neighbours],
+        "probabilities": [{"name": n, "probability": figure(p)} for n, p in evidence.probabilities],
         "members": [{"id": i, "tie": tie} for i, tie in evidence.members],
-        "facts": [{"name": n, "value": v} for n, v in evidence.facts.items()],
+        "facts": [{"name": n, "value": figure(v)} for n, v in evidence.facts.items()],
     }
+
+
+def _six_digits(value: float) -> float | None:
+    return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
 def read_finding(part: Json) -> Finding:
