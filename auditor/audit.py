@@ -277,7 +277,9 @@ def _provenance(
     inputs: FindingInputs, settings: AuditSettings, log: RunLog, reviewed: Reviewed | None
 ) -> Provenance:
     dataset, backbone = inputs.dataset, inputs.embeddings.backbone
+    log.progress("fingerprint", 0, 0)
     mark = fingerprint(dataset.ids, inputs.facts.digest, as_ids(dataset.table["label"]))
+    log.progress("fingerprint", 1, 1)
     choices = settings.document()
     # Of earlier reviews the content decides, not what the files are called.
     named = {**choices, "reviewed": reviewed.sha256 if reviewed else []}

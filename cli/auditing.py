@@ -43,7 +43,9 @@ def run_request(request: Request) -> None:
     out = request.out or default_out(request.data)
     check_out(out, request.data)
     check_target(out, request.overwrite)
-    dataset = read_dataset(request.data, request.reading)
+    with show_progress(request.quiet) as progress:
+        progress("read", 0, 0)
+        dataset = read_dataset(request.data, request.reading)
     command = describe_command(dataset, request.reading, request.settings)
     settings = replace(request.settings, command=command)
     started = {"settings": asdict(settings), "data": [str(request.data), len(dataset)]}
@@ -64,9 +66,8 @@ def _audit_into(workspace: Workspace, dataset: Dataset, request: Request) -> Aud
         audit = run_audit(dataset, request.settings, progress=progress, warn=print_warning, checkpoints=kept)
         audit = add_thumbnails(audit, request.limit_report, progress)
         save(audit, workspace.folder, progress)
-        progress("page", 0, 0)
-        write_page(audit, workspace.folder / PAGE, PageOptions(limit=request.limit_report))
-        progress("page", 1, 1)
+        page = workspace.folder / PAGE
+        write_page(audit, page, PageOptions(limit=request.limit_report), progress=progress)
     return audit
 
 

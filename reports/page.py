@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from auditor.arrays import Progress, no_progress
 from auditor.errors import UsageError
 from auditor.results import Audit
 from reports import figures, payload, thumbnails, wording
@@ -29,6 +30,8 @@ SCRIPTS = (
 )  # fmt: skip
 """In the order they build on each other; together they are one module."""
 HUES = 8
+PAGE_STEPS = 4
+"""Questions, view, pictures, page: of about equal length."""
 PAIR_ROWS = 200
 """Rows of the table of pairs; the others stand in audit.json."""
 
@@ -46,7 +49,11 @@ class PageSummary:
 
 
 def write_page(
-    audit: Audit, path: str | Path, options: PageOptions | None = None, asked: Asked | None = None
+    audit: Audit,
+    path: str | Path,
+    options: PageOptions | None = None,
+    asked: Asked | None = None,
+    progress: Progress = no_progress,
 ) -> PageSummary:
     """Write the page of an audit as one self-contained HTML file.
 
@@ -55,6 +62,7 @@ def write_page(
     Parameters
     ----------
     asked : the questions of this page when it is one part of several; all that `options` ask for when None.
+    progress : called with ("page", steps done, steps).
 
     Raises
     ------
@@ -63,15 +71,20 @@ def write_page(
     """
     options = options or PageOptions()
     root = _checked_root(options.image_root)
+    progress("page", 0, PAGE_STEPS)
     asked = asked or ask(audit, options)
+    progress("page", 1, PAGE_STEPS)
     view = make_view(audit, options, asked)
+    progress("page", 2, PAGE_STEPS)
     wanted = [sample.id for sample in view.samples if sample.pictured] if view.has_images else []
     pictures = thumbnails.page_pictures(audit, wanted, options.picture_budget)
     left_out = _left_out(view, pictures)
+    progress("page", 3, PAGE_STEPS)
     text = render_page(view, pictures, root, left_out)
     data = text.encode("utf-8", "replace")
     path = Path(path)
     path.write_bytes(data)
+    progress("page", PAGE_STEPS, PAGE_STEPS)
     return PageSummary(
         path,
         len(data),

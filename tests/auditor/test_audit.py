@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pictures import make_folders, write_picture
+from pictures import class_vectors, make_folders, make_manifest, write_picture
 from PIL import Image
 
 import auditor
@@ -77,6 +77,31 @@ def test_every_stage_is_timed_and_told(folder: Path) -> None:
     timed = list(made.provenance.timings)
     assert timed == list(dict.fromkeys(stage for stage in told if stage in timed))
     assert {"embed", "neighbours", "probabilities", "findings", "map"} <= set(told)
+
+
+def test_progress_counts_up_to_its_total_in_every_stage(tmp_path: Path) -> None:
+    told: dict[str, list[tuple[int, int]]] = {}
+
+    def listen(stage: str, done: int, total: int) -> None:
+        told.setdefault(stage, []).append((done, total))
+
+    manifest = make_manifest(tmp_path / "labels.csv", 240)
+    vectors = class_vectors(240)
+    vectors[[0, 1, 6, 7]] = vectors[[1, 0, 7, 6]]  # four wrong labels
+    np.save(tmp_path / "v.npy", vectors)
+    dataset = auditor.read_dataset(manifest, auditor.ReadOptions(images=False))
+    settings = auditor.AuditSettings(features=tmp_path / "v.npy")
+    made = auditor.run_audit(dataset, settings, progress=listen)
+    auditor.save(made, tmp_path / "out", listen)
+    assert set(told) >= {*made.provenance.timings, "fingerprint", "save"}
+    for stage, calls in told.items():
+        counted = [(done, total) for done, total in calls if total]
+        assert all(0 <= done <= total for done, total in counted), (stage, counted)
+        assert [done for done, _ in counted] == sorted(done for done, _ in counted), (stage, counted)
+        assert counted[-1][0] == counted[-1][1], stage
+        assert len({total for _, total in counted}) == 1, stage
+    for stage in ("embed", "neighbours", "probabilities", "findings", "separation", "map", "save"):
+        assert any(total > 1 for _, total in told[stage]), f"{stage} never counts"
 
 
 def test_report_id_tells_settings_and_data_apart(folder: Path, audit: Audit) -> None:
