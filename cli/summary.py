@@ -16,6 +16,7 @@ from reports.wording import headline
 
 SHOWN_PAIRS = 5
 SHOWN_CLASSES = 10
+SHOWN_MIXED = 3
 
 
 def summarise(audit: Audit, page: Path) -> dict[str, Any]:
@@ -116,9 +117,17 @@ def _separation_lines(summary: dict[str, Any]) -> Iterator[str]:
 
 
 def _class_names(classes: list[dict[str, Any]]) -> str:
-    words = [
-        c["name"] + (f" (with {', '.join(c['mixed_with'])})" if c["mixed_with"] else "")
-        for c in classes[:SHOWN_CLASSES]
-    ]
-    left_out = len(classes) - len(words)
-    return "; ".join(words) + (f"; and {left_out} more" if left_out else "")
+    """Name classes of one verdict; of very many only the worst, and those that stand apart not at all."""
+    if len(classes) <= SHOWN_CLASSES:
+        return "; ".join(map(_class_name, classes))
+    count = f"{len(classes):,} classes"
+    if classes[0]["verdict"] == "separated":
+        return count
+    worst = sorted(classes, key=lambda c: c["knn_accuracy"] or 0.0)[:SHOWN_CLASSES]
+    return f"{count}, the worst: {'; '.join(map(_class_name, worst))}"
+
+
+def _class_name(known: dict[str, Any]) -> str:
+    others = known["mixed_with"]
+    more = f" and {len(others) - SHOWN_MIXED} more" if len(others) > SHOWN_MIXED else ""
+    return known["name"] + (f" (with {', '.join(others[:SHOWN_MIXED])}{more})" if others else "")
