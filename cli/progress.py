@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from auditor.arrays import Progress
 
 
+IN_SHARES = ("probabilities", "scores", "separation", "save", "page")
+"""Stages that count shares of their work: a number of them a second would tell nobody anything."""
+
+
 @contextmanager
 def show_progress(quiet: bool) -> Iterator[Progress]:
     """Yield a progress function for the engine; silent when `quiet` or when stderr is no terminal."""
@@ -50,6 +54,8 @@ def _bars() -> Bars:
         def render(self, task: Task) -> Text:
             if not task.total or task.total <= 1:
                 return Text("")
+            if task.description in IN_SHARES:
+                return Text(f"{task.percentage:.0f} %")
             unit, scale = ("MB", 1e6) if task.description == "download" else ("", 1.0)
             rate = f"  {task.speed / scale:,.0f} {unit}/s" if task.speed else ""
             return Text(f"{task.completed / scale:,.0f}/{task.total / scale:,.0f}{rate}")

@@ -21,6 +21,8 @@ with show_progress(quiet=False) as progress:
     for done in range(1, 6):
         progress("embed", done, 5)
         time.sleep(0.1)
+    progress("save", 19, 51)
+    time.sleep(0.2)
     progress("find [bold]", 0, 0)
     time.sleep(0.2)
 print("result")
@@ -60,6 +62,8 @@ def test_a_terminal_sees_stage_count_rate_and_time_and_stdout_stays_clean() -> N
     assert "/s" in shown
     assert re.search(r"0:00:0\d", shown)
     assert "find [bold]" in shown
+    assert "37 %" in shown
+    assert "19/51" not in shown
 
 
 def test_no_color_is_honoured() -> None:
