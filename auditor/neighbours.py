@@ -1,4 +1,4 @@
-"""Nearest samples by cosine: exact search over distinct pictures, never the sample itself.
+"""Nearest samples by cosine: a search over distinct pictures, never the sample itself.
 
     digest (m,) --> representative (m,)       exact copies are indexed once, by their first row
     distinct vectors (u, d) --> search        k nearest of each distinct picture, itself removed by index
@@ -9,27 +9,35 @@ With 300 copies of one picture in the index every list would hold nothing else.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Ids, Ints, Progress, no_progress
 from auditor.errors import DataError
 from auditor.results import Embeddings, Neighbours
+from auditor.searching import EXACT_LIMIT, search
 
 DEFAULT_K = 90
 """Three times the map's perplexity of 30; votes use the first ones."""
-QUERY_BLOCK = 4096
+LARGE_K = 30
+"""Enough for votes and duplicates; a map of so many samples is fitted on a part that is searched anew."""
+LARGE = 50_000
+"""Samples above which `LARGE_K` are found: a million lists of 90 would take 720 MB."""
+VOTE_ROWS = 65_536
 
-Hits = tuple[int, NDArray[np.int64], Floats]
-"""First row of a block, found rows (b, k) and their cosines (b, k)."""
+
+def neighbours_wanted(m: int) -> int:
+    """Return how many neighbours each of m samples gets."""
+    return DEFAULT_K if m <= LARGE else LARGE_K
 
 
 def find_neighbours(
-    embeddings: Embeddings, digests: Ids, k: int = DEFAULT_K, progress: Progress = no_progress
+    embeddings: Embeddings,
+    digests: Ids,
+    k: int | None = None,
+    progress: Progress = no_progress,
+    exact_limit: int = EXACT_LIMIT,
 ) -> Neighbours:
     """Find the k most similar distinct pictures of every sample.
 
@@ -37,81 +45,28 @@ def find_neighbours(
     ----------
     embeddings : unit vectors (m, d).
     digests : (m,) digest of each sample's pixels; equal digests are exact copies.
-    k : neighbours wanted; fewer are found when fewer distinct pictures exist.
+    k : neighbours wanted, by default `neighbours_wanted`; fewer where fewer distinct pictures exist.
+    exact_limit : distinct pictures up to which every pair is compared.
 
     Returns
     -------
     Neighbours
         Similarities descending; ties are ordered by row.
     """
-    if len(digests) != len(embeddings.ids):
-        raise DataError(f"find_neighbours needs {len(embeddings.ids)} digests, got {len(digests)}.")
-    _, first, inverse = np.unique(digests.astype(str), return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    first, inverse = first[order], rank[inverse]
-    k = min(k, len(first) - 1)
-    near, similar = search(embeddings.vectors[first], k, progress)
-    expanded = np.where(near >= 0, first[near], -1)
-    return Neighbours(
-        ids=embeddings.ids,
-        indices=expanded[inverse].astype(np.int32),
-        similarities=similar[inverse],
-        representative=first[inverse].astype(np.int32),
-    )
-
-
-def search(vectors: Floats, k: int, progress: Progress = no_progress) -> tuple[NDArray[np.int64], Floats]:
-    """Search unit rows (u, d) among themselves: indices (u, k) and cosines (u, k), the row itself left out.
-
-    One more than k is asked for; the row itself is removed by its index, since with near copies it need not
-    come first.
-    """
-    u = len(vectors)
-    if k < 1:
-        return np.empty((u, 0), np.int64), np.empty((u, 0), np.float32)
-    top = _torch_search if sys.platform == "darwin" else _faiss_search
-    indices, similarities = np.empty((u, k), np.int64), np.empty((u, k), np.float32)
-    for start, found, cosine in top(np.ascontiguousarray(vectors), k + 1):
-        stop = start + len(found)
-        own = found == np.arange(start, stop)[:, None]
-        own[~own.any(axis=1), -1] = True
-        indices[start:stop] = found[~own].reshape(-1, k)
-        similarities[start:stop] = np.clip(cosine[~own].reshape(-1, k), -1.0, 1.0)
-        progress("neighbours", stop, u)
-    order = np.lexsort((indices, -similarities), axis=1)
-    return np.take_along_axis(indices, order, 1), np.take_along_axis(similarities, order, 1)
-
-
-def _faiss_search(vectors: Floats, k: int) -> Iterator[Hits]:
-    _check_processor()
-    import faiss
-
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(vectors)
-    for start in range(0, len(vectors), QUERY_BLOCK):
-        similarities, indices = index.search(vectors[start : start + QUERY_BLOCK], k)
-        yield start, indices, similarities
-
-
-def _torch_search(vectors: Floats, k: int) -> Iterator[Hits]:
-    """Search on macOS, where torch and faiss each bring an OpenMP runtime and can crash together."""
-    import torch
-
-    rows = torch.from_numpy(vectors)
-    for start in range(0, len(rows), QUERY_BLOCK):
-        similarities, indices = torch.topk(rows[start : start + QUERY_BLOCK] @ rows.T, k, dim=1)
-        yield start, indices.numpy(), similarities.numpy()
-
-
-def _check_processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> None:
-    """Say that faiss needs AVX2 before its import crashes without it."""
-    if not cpuinfo.exists():
-        return
-    text = cpuinfo.read_text()
-    if "flags" in text and "avx2" not in text:
-        raise DataError("This processor has no AVX2, which faiss-cpu needs: run the audit on a newer one.")
+    m = len(embeddings.ids)
+    if len(digests) != m:
+        raise DataError(f"find_neighbours needs {m} digests, got {len(digests)}.")
+    inverse = pd.factorize(np.asarray(digests, dtype=object))[0]
+    first = np.unique(inverse, return_index=True)[1]
+    k = min(neighbours_wanted(m) if k is None else k, len(first) - 1)
+    alone = len(first) == m  # then a million vectors are not copied
+    vectors = embeddings.vectors if alone else embeddings.vectors[first]
+    found = search(vectors, k, progress, exact_limit)
+    indices, similarities = found.indices, found.similarities
+    if not alone:
+        indices, similarities = first.astype(np.int32)[indices][inverse], similarities[inverse]
+    representative = first[inverse].astype(np.int32)
+    return Neighbours(embeddings.ids, indices, similarities, representative, found.method, found.recall)
 
 
 def group_votes(neighbours: Neighbours, groups: Ints, k: int) -> tuple[NDArray[np.int32], Floats]:
@@ -119,28 +74,36 @@ def group_votes(neighbours: Neighbours, groups: Ints, k: int) -> tuple[NDArray[n
 
     Weights are cosines above the k-th one's, in [0, 1], and 0 where there are fewer than k voters.
     """
-    indices, similarities = neighbours.indices, neighbours.similarities
-    allowed = (indices >= 0) & (groups[indices] != groups[:, None])
-    allowed &= np.cumsum(allowed, axis=1) <= k
-    width = min(k, indices.shape[1])
-    order = np.argsort(~allowed, axis=1, kind="stable")[:, :width]
-    taken = np.take_along_axis(allowed, order, 1)
-    weights = np.where(taken, np.take_along_axis(similarities, order, 1), 0.0)
-    return (
-        np.where(taken, np.take_along_axis(indices, order, 1), -1).astype(np.int32),
-        np.maximum(weights, 0.0).astype(np.float32),
-    )
+    m, width = neighbours.indices.shape
+    voters = np.full((m, min(k, width)), -1, dtype=np.int32)
+    weights = np.zeros(voters.shape, dtype=np.float32)
+    for start in range(0, m, VOTE_ROWS):
+        part = slice(start, start + VOTE_ROWS)
+        indices = neighbours.indices[part]
+        allowed = (indices >= 0) & (groups[indices] != groups[part][:, None])
+        place = np.cumsum(allowed, axis=1, dtype=np.int32) - 1
+        rows, columns = np.nonzero(allowed & (place < k))
+        place = place[rows, columns]
+        voters[part][rows, place] = indices[rows, columns]
+        weights[part][rows, place] = np.maximum(neighbours.similarities[part][rows, columns], 0.0)
+    return voters, weights
 
 
 def voting_codes(representative: Ints, codes: Ints) -> Ints:
     """Label code (m,) with which each row votes: that of most of its exact copies, -1 for a tie."""
-    pairs, counts = np.unique(np.stack([representative, codes], axis=1), axis=0, return_counts=True)
-    order = np.lexsort((-counts, pairs[:, 0]))
-    pairs, counts = pairs[order], counts[order]
-    owner, first = np.unique(pairs[:, 0], return_index=True)
+    if not len(codes):
+        return np.empty(0, dtype=np.int32)
+    low, span = int(codes.min()), int(np.ptp(codes)) + 1
+    pairs, counts = np.unique(
+        representative.astype(np.int64) * span + (codes.astype(np.int64) - low), return_counts=True
+    )
+    owners, labels = pairs // span, pairs % span + low
+    order = np.lexsort((-counts, owners))
+    owners, labels, counts = owners[order], labels[order], counts[order]
+    owner, first = np.unique(owners, return_index=True)
     vote = np.full(len(codes), -1, dtype=np.int32)
-    vote[owner] = pairs[first, 1]
-    runner = np.minimum(first + 1, len(pairs) - 1)
-    divided = (runner > first) & (pairs[runner, 0] == owner) & (counts[runner] == counts[first])
+    vote[owner] = labels[first]
+    runner = np.minimum(first + 1, len(owners) - 1)
+    divided = (runner > first) & (owners[runner] == owner) & (counts[runner] == counts[first])
     vote[owner[divided]] = -1
     return vote[representative]

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Progress, no_progress
-from auditor.neighbours import search
 from auditor.results import Embeddings, Map, Neighbours
+from auditor.searching import search
 
 PERPLEXITY = 30.0
 FIT_LIMIT = 50_000
@@ -47,7 +47,8 @@ def make_map(
     vectors = embeddings.vectors[distinct]
     if len(distinct) > FIT_LIMIT:
         fitted = np.sort(np.random.default_rng(seed).permutation(len(distinct))[:FIT_LIMIT])
-        near, similar = search(vectors[fitted], min(90, len(fitted) - 1), progress)
+        found = search(vectors[fitted], min(90, len(fitted) - 1), progress)
+        near, similar = found.indices.astype(np.int64), found.similarities
         method = f"t-SNE of {FIT_LIMIT:,} samples, {len(distinct) - FIT_LIMIT:,} placed among them"
     else:
         fitted = np.arange(len(distinct))

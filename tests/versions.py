@@ -8,8 +8,8 @@ import numpy as np
 
 from auditor.arrays import as_ids
 from auditor.comparisons.frame import VOTERS, Frame
-from auditor.neighbours import search
 from auditor.probes import fit_lda, leave_folds_out, loss_weights, softmax, stabilise
+from auditor.searching import search
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def frame_of(case: Case, before: np.ndarray, after: np.ndarray, seed: int = 0) -
     n, classes = len(before), int(case.labels.max()) + 1
     rows = np.arange(n, dtype=np.int32)
     ids = as_ids([f"{row:06d}" for row in rows])
-    near, _ = search(case.vectors, min(VOTERS, n - 1))
+    near = search(case.vectors, min(VOTERS, n - 1)).indices
     return Frame(
         ids_before=np.where(before >= 0, ids, ""),
         ids_after=np.where(after >= 0, ids, ""),
