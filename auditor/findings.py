@@ -175,8 +175,8 @@ def sort_into_bins(inputs: FindingInputs) -> dict[str, Bools]:
     wrong = np.maximum(scores.label_quality, fair) < bars.mislabeled_quality * sure
     wrong &= other > bars.mislabeled_probability
     wrong &= inputs.probabilities.judged[scores.suggested]
-    second = np.minimum(scores.label_quality, other)
-    both = (second >= bars.ambiguous_second) & (scores.label_quality + other >= bars.ambiguous_sum)
+    own = inputs.probabilities.values[np.arange(len(codes)), codes]
+    both = (np.minimum(own, other) >= bars.ambiguous_second) & (own + other >= bars.ambiguous_sum)
     both &= rate_surprise(inputs.probabilities.values, codes, scores.suggested) >= bars.ambiguous_surprise
     strange = scores.typicality < bars.off_topic_typicality
     strange &= inputs.probabilities.values.max(axis=1) < bars.off_topic_probability

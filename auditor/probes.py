@@ -1,12 +1,12 @@
-"""Linear probes that judge each row without its fold: ridge and linear discriminant analysis.
+"""Linear discriminant analysis that judges each row without its fold.
 
     X (m, d) unit rows --stabilise--> Z      square root where all values are >= 0, centred, unit length
     per fold: Gram matrix (d, d), class sums (c, d), class weights (c,)
-              total - fold  ==> ridge on balanced one-hot labels, LDA with shrunken pooled covariance
-    scores of several probes --combine--> softmax with one fitted scalar each
+              total - fold  ==> LDA with shrunken pooled covariance and equal priors
+    scores of several parts --combine--> softmax with one fitted scalar each
 
 The sums of a fold are taken once and subtracted from the total, so ten folds cost one pass over the data.
-Classes are balanced, else a rare class's correct labels look wrong (Cawley 2006 weighs ridge likewise).
+Classes are judged alike, else a rare class's correct labels look wrong.
 Solved on the smaller side: when d > m the rows are first rotated into their own span, which changes nothing.
 """
 
@@ -23,8 +23,6 @@ from numpy.typing import NDArray
 from auditor.arrays import Floats, Ints
 from auditor.groups import FOLDS
 
-RIDGE_PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-"""Ridge penalties, relative to the mean eigenvalue of the Gram matrix."""
 LDA_SHRINKAGES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 0.9)
 """Shares of the pooled covariance replaced by a multiple of the identity."""
 FIT_ROWS = 50_000
@@ -81,12 +79,6 @@ class ClassSums:
         """Class means (c, d); zero for a class without rows."""
         return np.asarray(self.sums / np.maximum(self.weights, 1e-12)[:, None])
 
-    def with_constant(self) -> ClassSums:
-        """Sums of the same rows with a constant coordinate of 1 appended; no row is touched again."""
-        column = self.sums.sum(axis=0)[:, None]
-        gram = np.block([[self.gram, column], [column.T, self.weights.sum()]])
-        return ClassSums(gram, np.hstack([self.sums, self.weights[:, None]]), self.weights)
-
 
 @dataclass(frozen=True)
 class Linear:
@@ -111,22 +103,6 @@ def sum_rows(z: Floats, codes: Ints, weights: Array, classes: int) -> ClassSums:
         onehot = csr_matrix((w, (codes[part], np.arange(len(w)))), shape=(classes, len(w)))
         total += ClassSums(block.T @ (block * w[:, None]), onehot @ block, onehot @ np.ones(len(w)))
     return total
-
-
-def fit_ridge(train: ClassSums) -> list[Linear]:
-    """Ridge regression on one-hot labels, one classifier per penalty; rows weigh so that classes balance."""
-    values, basis = np.linalg.eigh(train.gram)
-    values = np.maximum(values, 0.0)
-    targets = basis.T @ train.sums.T
-    scale = values.mean() + 1e-12
-    nothing = np.zeros(len(train.weights))
-    return [Linear(basis @ (targets / (values + p * scale)[:, None]), nothing) for p in RIDGE_PENALTIES]
-
-
-def fit_ridge_with_constant(train: ClassSums) -> list[Linear]:
-    """Ridge as `fit_ridge` with a constant coordinate, penalised like the others."""
-    fitted = fit_ridge(train.with_constant())
-    return [Linear(one.coefficients[:-1], one.coefficients[-1]) for one in fitted]
 
 
 def fit_lda(train: ClassSums) -> list[Linear]:
@@ -154,7 +130,7 @@ def leave_folds_out(
 ) -> Floats:
     """Scores (m, c) float32 of each row by the classifier fitted without its fold.
 
-    The setting (penalty or shrinkage) is the one whose scores predict the given labels best, by log loss
+    The setting (shrinkage) is the one whose scores predict the given labels best, by log loss
     weighted with `importance` (m,) on a sample of the rows (`fit_sample`): one choice among seven, no row's
     own label decides about itself. `tell` is called `PROBE_STEPS` times.
     """
@@ -217,7 +193,8 @@ def combine(parts: list[Array], codes: Ints, weights: Array) -> tuple[Array, flo
     from scipy.optimize import minimize
 
     stacked = np.stack(parts, axis=-1)
-    units = 1.0 / np.maximum(stacked.std(axis=(0, 1)), 1e-12)
+    spread = stacked.std(axis=(0, 1))
+    units = 1.0 / np.where(spread > 1e-9, spread, 1.0)
     stacked *= units
     weights = weights / weights.sum()
     own = stacked[np.arange(len(codes)), codes]

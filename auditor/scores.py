@@ -1,8 +1,8 @@
 """Scores of every label, in [0, 1], low = suspect.
 
-probabilities (m, c) --> label_quality    probability of the given label (cleanlab's self-confidence)
+probabilities (m, c) --> label_quality    the given label against the classes likely mistaken for it
+                     --> suggested        the likeliest of these
                      --> clarity          lead of the first class over the second
-                     --> suggested        the most probable class other than the given one
                      --> confident_joint  (c, c), cleanlab
 neighbours (m, k)    --> neighbour_vote   share of the votes for the given label
                      --> typicality       usual distance to the neighbours / the sample's own
@@ -13,12 +13,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.arrays import Floats, Ids, Ints
+from auditor.arrays import Floats, Ids, Ints, Progress, no_progress
 from auditor.groups import independent_groups
+from auditor.mistakes import rate_mistakes, weigh_labels
 from auditor.neighbours import group_votes, voting_codes
 from auditor.results import Dataset, Duplicates, Embeddings, Neighbours, Probabilities, Scores
 
 VOTERS = 10
+STEPS = 5
+"""Groups, classes, typicality, votes, joint: of similar length."""
 BLOCK_ROWS = 65_536
 """Rows looked at together, so that few probabilities are held twice."""
 LEAST_CHANCE = 1e-4
@@ -36,42 +39,44 @@ def score_labels(
     neighbours: Neighbours,
     duplicates: Duplicates,
     probabilities: Probabilities,
+    progress: Progress = no_progress,
 ) -> Scores:
     """Score every sample's label; nothing here uses a sample's own group as evidence.
 
-    Label quality is cleanlab's self-confidence (Northcutt et al. 2021; Kuan and Mueller 2022): it ranks best
-    at low noise and for pictures of no class. Typicality is described at `rate_typicality`.
+    Label quality is cleanlab's self-confidence (Northcutt et al. 2021; Kuan and Mueller 2022), in which other
+    classes weigh by how often they are mistaken for the given one: see `auditor.mistakes`. Typicality is
+    described at `rate_typicality`.
     """
-    from cleanlab.rank import get_label_quality_scores
-
     codes = dataset.codes_of(embeddings.ids)
     groups = independent_groups(dataset, duplicates)
     chances = probabilities.values
-    suggested, lead = rank_classes(chances, codes)
+    progress("scores", 1, STEPS)
+    quality, suggested = weigh_labels(chances, codes, rate_mistakes(chances, codes, groups))
+    progress("scores", 2, STEPS)
+    typicality = rate_typicality(neighbours, groups, dataset.column_of("domain", embeddings.ids))
+    progress("scores", 3, STEPS)
+    vote = share_of_votes(neighbours, groups, codes)
+    progress("scores", 4, STEPS)
     return Scores(
         ids=embeddings.ids,
-        label_quality=_unit(get_label_quality_scores(codes, chances, method="self_confidence")),
-        clarity=_unit(lead),
-        typicality=rate_typicality(neighbours, groups, dataset.column_of("domain", embeddings.ids)),
-        neighbour_vote=share_of_votes(neighbours, groups, codes),
+        label_quality=_unit(quality),
+        clarity=_unit(rate_clarity(chances)),
+        typicality=typicality,
+        neighbour_vote=vote,
         suggested=suggested,
         suggested_probability=_unit(chances[np.arange(len(codes)), suggested]),
         confident_joint=joint_counts(codes, chances),
     )
 
 
-def rank_classes(chances: Floats, codes: Ints) -> tuple[Ints, Floats]:
-    """Return the most probable class other than the given one (m,), and the lead of the first class over the
-    second (m,) in [0, 1]."""
-    suggested, lead = np.empty(len(codes), np.int32), np.empty(len(codes), np.float32)
-    for start in range(0, len(codes), BLOCK_ROWS):
+def rate_clarity(chances: Floats) -> Floats:
+    """Lead of the first class over the second (m,) in [0, 1]."""
+    lead = np.empty(len(chances), np.float32)
+    for start in range(0, len(chances), BLOCK_ROWS):
         part = slice(start, start + BLOCK_ROWS)
-        block = chances[part].copy()
-        top = np.partition(block, -2, axis=1)[:, -2:]
+        top = np.partition(chances[part], -2, axis=1)[:, -2:]
         lead[part] = np.abs(top[:, 1] - top[:, 0])
-        block[np.arange(len(block)), codes[part]] = -1.0
-        suggested[part] = block.argmax(axis=1)
-    return suggested, lead
+    return lead
 
 
 def rate_typicality(neighbours: Neighbours, groups: Ints, domains: Ids) -> Floats:

@@ -23,7 +23,7 @@ ORDER = [
     "chunks", "torch_engine", "openvino_engine", "engines", "backbones",
     "shards", "store", "features", "encoding", "embeddings", "layer_embeddings",
     "lists", "searching", "neighbours", "duplicates", "groups", "probes", "probabilities",
-    "scores", "separation", "finding_inputs", "finding_evidence", "findings", "projection",
+    "mistakes", "scores", "separation", "finding_inputs", "finding_evidence", "findings", "projection",
     "documents", "tables", "storage",
     "decision_model", "decisions", "label_studio", "label_studio_reviews", "review_files",
     "merging", "agreement", "controls", "reviewed",

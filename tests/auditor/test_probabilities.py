@@ -12,13 +12,11 @@ from auditor.duplicates import find_duplicates
 from auditor.features import from_features
 from auditor.groups import FOLDS, assign_folds, copy_weights, independent_groups
 from auditor.neighbours import find_neighbours
-from auditor.probabilities import vote_scores
+from auditor.probabilities import size_scores, vote_scores
 from auditor.probes import (
     LDA_SHRINKAGES,
-    RIDGE_PENALTIES,
     combine,
     fit_lda,
-    fit_ridge,
     leave_folds_out,
     softmax,
     stabilise,
@@ -89,41 +87,29 @@ def test_folds_keep_groups_whole_and_spread_every_class() -> None:
     np.testing.assert_array_equal(assign_folds(ids[order], renumbered[order], codes[order], 0), folds[order])
 
 
-def explicit_ridge(z: np.ndarray, codes: np.ndarray, weights: np.ndarray, penalty: float) -> np.ndarray:
-    """Solve the penalised normal equations row by row: coefficients (d, c)."""
-    gram = (z * weights[:, None]).T @ z
-    onehot = np.eye(codes.max() + 1)[codes]
-    scale = penalty * np.trace(gram) / len(gram)
-    return np.linalg.solve(gram + scale * np.eye(len(gram)), z.T @ (onehot * weights[:, None]))
+def explicit_lda(z: np.ndarray, codes: np.ndarray, weights: np.ndarray, share: float) -> np.ndarray:
+    """Discriminant scores of all rows by each class's weighted mean and the pooled covariance: (m, c)."""
+    c = int(codes.max()) + 1
+    means = np.stack([np.average(z[codes == k], axis=0, weights=weights[codes == k]) for k in range(c)])
+    centred = z - means[codes]
+    pooled = (centred * weights[:, None]).T @ centred / weights.sum()
+    pooled = (1 - share) * pooled + share * np.trace(pooled) / len(pooled) * np.eye(len(pooled))
+    coefficients = np.linalg.solve(pooled, means.T)
+    return np.vstack([coefficients, -0.5 * (means.T * coefficients).sum(axis=0)])
 
 
-@pytest.mark.parametrize("setting", range(len(RIDGE_PENALTIES)))
-def test_ridge_without_a_fold_equals_a_direct_fit(setting: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("setting", range(len(LDA_SHRINKAGES)))
+def test_a_probe_without_a_fold_equals_a_direct_fit(setting: int, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, codes = blobs()
-    monkeypatch.setattr(probes, "RIDGE_PENALTIES", RIDGE_PENALTIES[setting : setting + 1])
+    monkeypatch.setattr(probes, "LDA_SHRINKAGES", LDA_SHRINKAGES[setting : setting + 1])
     z = vectors.astype(np.float32)
     weights = np.random.default_rng(6).uniform(0.5, 2, len(z))
     folds = assign_folds(make_embeddings(vectors).ids, np.arange(len(z), dtype=np.int32), codes, 0)
-    scores = leave_folds_out(z, codes, weights, folds, fit_ridge, np.ones(len(z)))
+    scores = leave_folds_out(z, codes, weights, folds, fit_lda, np.ones(len(z)))
     for fold in range(FOLDS):
         train, test = folds != fold, folds == fold
-        wanted = z[test] @ explicit_ridge(z[train], codes[train], weights[train], RIDGE_PENALTIES[setting])
-        np.testing.assert_allclose(scores[test], wanted, atol=1e-5)
-
-
-def test_balanced_ridge_is_scikit_learns() -> None:
-    from sklearn.linear_model import Ridge
-
-    vectors, codes = blobs()
-    rare = np.flatnonzero((codes > 0) | (np.arange(len(codes)) < 40))
-    z, codes = vectors[rare].astype(np.float32), codes[rare]
-    weights = len(codes) / 4 / np.bincount(codes)[codes]
-    gram = (z * weights[:, None]).T @ z
-    fitted = fit_ridge(sum_rows(z, codes, weights, 4))
-    for penalty, linear in zip(RIDGE_PENALTIES, fitted, strict=True):
-        oracle = Ridge(alpha=penalty * np.trace(gram) / len(gram), fit_intercept=False)
-        oracle.fit(z.astype(np.float64), np.eye(4)[codes], sample_weight=weights)
-        np.testing.assert_allclose(linear(z), oracle.predict(z), atol=1e-5)
+        linear = explicit_lda(vectors[train], codes[train], weights[train], LDA_SHRINKAGES[setting])
+        np.testing.assert_allclose(scores[test], vectors[test] @ linear[:-1] + linear[-1], atol=2e-4)
 
 
 @pytest.mark.parametrize("setting", range(len(LDA_SHRINKAGES)))
@@ -217,10 +203,14 @@ def test_more_dimensions_than_samples() -> None:
     centred /= np.linalg.norm(centred, axis=1, keepdims=True)
     assert z.shape == (60, 60)
     np.testing.assert_allclose(z @ z.T, centred @ centred.T, atol=1e-5)
-    weights = np.ones(60)
-    penalty = RIDGE_PENALTIES[1] * np.trace(z.T @ z) / 60
-    wanted = centred @ explicit_ridge(centred, codes, weights, penalty * 200 / np.trace(centred.T @ centred))
-    np.testing.assert_allclose(fit_ridge(sum_rows(z, codes, weights, 3))[1](z), wanted, atol=1e-4)
+    # The shrinkage's target is the mean variance, which is 200 / 60 times smaller on 200 axes.
+    share = LDA_SHRINKAGES[2]
+    odds = share / (1 - share) * 200 / 60
+    linear = explicit_lda(centred, codes, np.ones(60), odds / (1 + odds))
+    wanted = (centred @ linear[:-1] + linear[-1]) / (1 + odds) / (1 - share)
+    np.testing.assert_allclose(
+        fit_lda(sum_rows(z, codes, np.ones(60), 3))[2](z), wanted, rtol=1e-3, atol=1e-3
+    )
 
 
 def test_non_negative_features_are_evened_out() -> None:
@@ -246,6 +236,24 @@ def test_a_part_that_does_not_predict_gets_no_weight() -> None:
     assert scales[1] < 0.1 * scales[0]
     chances = softmax(good * scales[0])
     assert loss <= -np.log(chances[np.arange(400), codes]).mean() + 1e-6
+
+
+def test_a_part_that_is_the_same_everywhere_changes_nothing() -> None:
+    codes = np.arange(400).astype(np.int32) % 4
+    good = np.eye(4)[codes] * 2 + np.random.default_rng(10).normal(size=(400, 4))
+    alone, loss = combine([good], codes, np.ones(400))
+    scales, same = combine([good, np.zeros((400, 4))], codes, np.ones(400))
+    np.testing.assert_allclose([scales[0], same], [alone[0], loss], rtol=1e-4)
+    assert np.isfinite(scales).all()
+
+
+def test_sizes_of_classes_count_as_far_as_they_predict() -> None:
+    """Where nothing else tells classes apart, probabilities are the shares of the classes: the scale is 1."""
+    codes = np.repeat([0, 1], [900, 100]).astype(np.int32)
+    sizes = np.bincount(codes).astype(np.float64)
+    part = np.broadcast_to(size_scores(sizes), (1000, 2))
+    scales, _ = combine([part], codes, np.ones(1000))
+    np.testing.assert_allclose(softmax(part[:1] * scales[0])[0], [0.9, 0.1], atol=1e-3)
 
 
 def test_votes_count_pictures_of_other_groups() -> None:
