@@ -141,7 +141,7 @@ HEAVY = {"torch", "torchvision", "faiss", "cleanlab", "sklearn", "openTSNE", "bo
 
 
 def loaded_after(statement: str) -> set[str]:
-    code = f"import sys; {statement}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    code = f"import sys; {statement}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     return set(done.stdout.split())
 
@@ -149,3 +149,10 @@ def loaded_after(statement: str) -> set[str]:
 def test_heavy_libraries_wait_until_used() -> None:
     assert not loaded_after("import auditor") & (HEAVY | {"numpy", "pandas"})
     assert not loaded_after("import cli.main") & (HEAVY | {"numpy", "pandas"})
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["demo", "--help"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    show = "import contextlib, io; from cli.main import app\n"
+    run = f"with contextlib.redirect_stdout(io.StringIO()): app({arguments!r}, standalone_mode=False)"
+    assert not loaded_after(show + run) & (HEAVY | {"numpy", "pandas", "scipy", "PIL"})
