@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Ints
-from auditor.neighbours import search
+from auditor.searching import search
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
@@ -75,7 +75,8 @@ def _compute(vectors: Floats, codes: Ints, seed: int) -> dict[str, Array]:
     with threadpool_limits(1):
         folds = split_folds(codes, seed)
         tuned = tuned_recipe(vectors, codes, folds)
-        near, cosine = search(_unit(vectors), EDGES)
+        found = search(_unit(vectors), EDGES)
+        near, cosine = found.indices, found.similarities
         return {
             RECIPE: get_label_quality_scores(codes, recipe(vectors, codes, folds)),
             TUNED: get_label_quality_scores(codes, tuned),
