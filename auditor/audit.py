@@ -46,6 +46,7 @@ from auditor.results import (
 from auditor.reviewed import Memory, leave_out_checked, read_memory
 from auditor.run_log import RunLog
 from auditor.scores import score_labels
+from auditor.searching import LEAST_RECALL
 from auditor.separation import measure_separation
 from auditor.settings import AuditSettings, check_settings, open_encoder
 from auditor.sources.names import plural
@@ -118,6 +119,7 @@ def run_audit(
         return find_neighbours(vectors, facts.digest[rows_of(facts.ids, ids)], progress=log.progress)
 
     near = log.stage("neighbours", look, rows_form(Neighbours, ids), key)
+    _name_misses(near, log)
     copies = log.stage(
         "duplicates",
         lambda: find_duplicates(dataset, facts, vectors, near, bars),
@@ -134,7 +136,10 @@ def run_audit(
         )
     _name_unjudged(dataset, chances, log)
     scores = log.stage(
-        "scores", lambda: score_labels(dataset, vectors, near, copies, chances), rows_form(Scores, ids), key
+        "scores",
+        lambda: score_labels(dataset, vectors, near, copies, chances, log.progress),
+        rows_form(Scores, ids),
+        key,
     )
     inputs = FindingInputs(dataset, facts, vectors, near, copies, chances, scores, bars)
     found = log.stage("findings", lambda: find_findings(inputs, log.progress), FINDINGS, key)
@@ -243,6 +248,14 @@ def _check_groups(dataset: Dataset, copies: Duplicates) -> None:
         raise DataError(
             f"An audit needs at least two classes with {LEAST_GROUPS} independent pictures each (copies "
             f"count once), {dataset.name!r} has {(counts >= LEAST_GROUPS).sum()} ({sizes}): add pictures."
+        )
+
+
+def _name_misses(near: Neighbours, log: RunLog) -> None:
+    if near.recall is not None and near.recall < LEAST_RECALL:
+        log.warn(
+            f"The neighbours were searched approximately: {near.recall:.1%} of the nearest were found, less "
+            f"than the {LEAST_RECALL:.0%} aimed at, so figures that rest on them are rougher."
         )
 
 

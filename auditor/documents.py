@@ -85,6 +85,11 @@ def audit_document(audit: Audit) -> Json:
                 "probe_accuracy": parts.probe_accuracy,
                 "silhouette": parts.silhouette,
             },
+            "neighbours": {
+                "k": audit.neighbours.indices.shape[1],
+                "method": audit.neighbours.method,
+                "recall": audit.neighbours.recall,
+            },
             "probabilities": _probabilities_part(audit.probabilities),
             "predictions": _predictions_part(audit),
             "map": {
@@ -170,6 +175,12 @@ def read_label_errors(document: Json) -> LabelErrors:
     part = document["label_errors"]
     interval = part["interval"]
     return LabelErrors(**{**part, "interval": None if interval is None else (interval[0], interval[1])})
+
+
+def read_search(document: Json) -> Json:
+    """Return how the neighbours were found: `method` and `recall`; earlier audits searched exactly."""
+    part = document.get("neighbours", {"method": "exact", "recall": None})
+    return {name: part[name] for name in ("method", "recall")}
 
 
 def read_provenance(document: Json) -> Provenance:

@@ -178,7 +178,7 @@ def _assemble(folder: Path, document: Json) -> Audit:
         dataset=dataset,
         facts=tables.read_facts(samples, details, document["dataset"]["has_images"]),
         embeddings=Embeddings(ids, np.load(folder / "embeddings.npy"), documents.read_backbone(document)),
-        neighbours=Neighbours(ids, *near, inside.integers("searched_as")),
+        neighbours=Neighbours(ids, *near, inside.integers("searched_as"), **documents.read_search(document)),
         duplicates=Duplicates(
             ids,
             inside.integers("duplicate_group"),

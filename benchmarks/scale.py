@@ -21,12 +21,12 @@ import numpy as np
 from scale_runs import ScaleRun, audit, prepare, subset
 from tables import machine, print_table
 
+from auditor.searching import EXACT_LIMIT
+
 SIZES = (10_000, 31_623, 100_000, 316_228, 1_000_000)
 SMALL = 20_000
 """Rows of the exact small-scale audit."""
 MANY_CLASSES, MANY_AT = 1_000, 100_000
-SWITCH = 200_000
-"""Samples above which the search is approximate; below it is exact and grows as n squared."""
 SEARCH_GROWTH, GROWTH = 1.6, 1.2
 COUNTED_S = 2.0
 MOST_MINUTES, MOST_GB = 30.0, 16.0
@@ -45,7 +45,7 @@ def growth_bound(after: ScaleRun, stage: str) -> float | None:
     if after.stages[stage] < COUNTED_S:
         return None
     if stage == "neighbours":
-        return SEARCH_GROWTH if after.n > SWITCH else None
+        return SEARCH_GROWTH if after.n > EXACT_LIMIT else None
     return GROWTH
 
 
@@ -64,7 +64,7 @@ def print_growth(runs: Sequence[ScaleRun]) -> None:
                 continue
             power = growth(before, after, stage)
             # Both runs of the search must lie above the switch, or its change of method is measured.
-            if stage == "neighbours" and before.n <= SWITCH:
+            if stage == "neighbours" and before.n <= EXACT_LIMIT:
                 bound = None
             verdict = None if bound is None else power <= bound
             rows.append((f"{before.n:,} to {after.n:,}", stage, power, bound, verdict))

@@ -128,6 +128,7 @@ def _class_names(classes: list[dict[str, Any]]) -> str:
 
 
 def _class_name(known: dict[str, Any]) -> str:
+    name: str = known["name"]
     others = known["mixed_with"]
     more = f" and {len(others) - SHOWN_MIXED} more" if len(others) > SHOWN_MIXED else ""
-    return known["name"] + (f" (with {', '.join(others[:SHOWN_MIXED])}{more})" if others else "")
+    return name + (f" (with {', '.join(others[:SHOWN_MIXED])}{more})" if others else "")

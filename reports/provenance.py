@@ -16,6 +16,7 @@ class ProvenanceView:
     layer: str
     dimensions: int
     neighbours: int
+    recall: str
     probability_method: str
     map_method: str
     trustworthiness: str
@@ -39,6 +40,7 @@ def provenance_view(audit: Audit) -> ProvenanceView:
         layer=backbone.layer,
         dimensions=backbone.dimensions,
         neighbours=audit.neighbours.indices.shape[1],
+        recall="" if audit.neighbours.recall is None else wording.percent(audit.neighbours.recall),
         probability_method=audit.probabilities.method,
         map_method=audit.map.method,
         trustworthiness=f"{audit.map.trustworthiness:.2f}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ import auditor
 from auditor.arrays import Floats
 from auditor.audit import count_label_errors, plan_review
 from auditor.errors import DataError, UsageError
-from auditor.results import KINDS, Audit, Backbone, Evidence, Finding, Thresholds
+from auditor.neighbours import find_neighbours
+from auditor.results import KINDS, Audit, Backbone, Evidence, Finding, Neighbours, Thresholds
 
 
 class Colours:
@@ -133,6 +135,17 @@ def test_small_classes_are_named_and_not_flagged(tmp_path: Path) -> None:
         audit.provenance.warnings
     )
     assert "lonely/1.png" not in kinds_of(audit)["mislabeled"]
+
+
+def test_a_search_that_found_too_little_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for recall, told in ((0.951, False), (0.93, True)):
+
+        def search(*given: Any, recall: float = recall, **more: Any) -> Neighbours:
+            return replace(find_neighbours(*given, **more), recall=recall)
+
+        monkeypatch.setattr("auditor.audit.find_neighbours", search)
+        made = auditor.run_audit(auditor.read_dataset(folder), encoder=Colours())
+        assert any("93.0% of the nearest" in w for w in made.provenance.warnings) == told
 
 
 def test_settings_that_exclude_each_other(folder: Path) -> None:

@@ -45,6 +45,20 @@ def test_save_load_save_gives_identical_files(audit: Audit, tmp_path: Path) -> N
     assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
 
 
+def test_how_the_neighbours_were_searched_comes_back(tmp_path: Path) -> None:
+    audit = toy_audit()
+    rough = replace(audit, neighbours=replace(audit.neighbours, method="some lists", recall=0.9625))
+    for made in (audit, rough):
+        save(made, tmp_path)
+        back, wanted = load(tmp_path).neighbours, made.neighbours
+        assert (back.method, back.recall) == (wanted.method, wanted.recall)
+    said = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
+    assert said["neighbours"] == {"k": 10, "method": "some lists", "recall": 0.9625}
+    del said["neighbours"]  # as in audits of earlier versions
+    (tmp_path / "audit.json").write_text(json.dumps(said), encoding="utf-8")
+    assert load(tmp_path).neighbours.method == "exact"
+
+
 def test_every_array_comes_back(tmp_path: Path) -> None:
     audit = toy_audit(classes=HOSTILE, n=90)
     save(audit, tmp_path)
