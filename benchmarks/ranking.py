@@ -160,9 +160,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench.open(options.cache or Path(scratch))
         print(machine())
-        print(
-            f"backbone: {bench.encoder.backbone}; {len(SEEDS)} seeds; baseline: the better of {RECIPE!r} and {TUNED!r}"
-        )
+        print(f"backbone: {bench.encoder.backbone}")
+        print(f"{len(SEEDS)} seeds; the recipe to beat is the better of {RECIPE!r} and {TUNED!r}")
         if options.part in (None, "settings"):
             chosen = [setting for setting in SETTINGS if options.only in setting.name]
             measure_settings(chosen, Cases(options.data, bench), options.cache)
