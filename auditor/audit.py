@@ -43,6 +43,7 @@ from auditor.results import (
     Reviewed,
     Scores,
 )
+from auditor.review_plan import plan_review
 from auditor.reviewed import Memory, leave_out_checked, read_memory
 from auditor.run_log import RunLog
 from auditor.scores import score_labels
@@ -63,8 +64,6 @@ from auditor.stages import (
 from auditor.store import Store
 from auditor.user_arrays import align_predictions, read_features, read_ids, read_predictions
 
-REVIEW_STEPS = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
-"""Lengths of the review list for which the plan says how many errors to expect."""
 REPORT_ID_LENGTH = 12
 SMALL_PRODUCT = 100_000_000_000
 """Below so many multiplications in a Gram matrix (m d^2), some seconds on one core, BLAS gets one thread."""
@@ -168,7 +167,7 @@ def run_audit(
         map=layout,
         thresholds=bars,
         label_errors=count_label_errors(findings, scores),
-        review_plan=plan_review(findings),
+        review_plan=plan_review(findings, inputs),
         provenance=_provenance(inputs, settings, log, reviewed),
         predictions=predictions,
     )
@@ -191,19 +190,6 @@ def count_label_errors(findings: tuple[Finding, ...], scores: Scores) -> LabelEr
     joint = scores.confident_joint
     flagged = {i for f in findings if f.kind == "mislabeled" for i in f.ids}
     return LabelErrors(len(flagged), int(joint.sum() - np.trace(joint)))
-
-
-def plan_review(findings: tuple[Finding, ...]) -> tuple[tuple[int, float], ...]:
-    """Return (first findings reviewed, errors expected among them) along the `mislabeled` list.
-
-    A finding counts with the probability of its suggestion. Class overlap counts too, so this is an
-    indication until reviewed random controls make it an estimate.
-    """
-    expected = np.cumsum(
-        [dict(f.evidence.probabilities)[f.suggested_label] for f in findings if f.kind == "mislabeled"]
-    )
-    steps = [n for n in REVIEW_STEPS if n < len(expected)] + ([len(expected)] if len(expected) else [])
-    return tuple((n, round(float(expected[n - 1]), 1)) for n in steps)
 
 
 def _check(dataset: Dataset, settings: AuditSettings) -> None:

@@ -10,6 +10,8 @@ another some of the clear ones carry the wrong one.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,13 +31,27 @@ BLOCK_CELLS = 10_000_000
 Array = NDArray[np.float64]
 
 
-def rate_mistakes(chances: Floats, codes: Ints, groups: Ints) -> Floats:
-    """How much oftener than others class k's samples carry label j by mistake, (c, c) float32, in [0.2, 20].
+@dataclass(frozen=True)
+class Mistakes:
+    """How labels are wrong.
 
-    Rows are the class that a sample clearly belongs to, columns the given label; the diagonal is 1. Counts
-    of clear samples are held against those expected if every mistake were equally likely, and shrunk to 1 as
-    relative risks are by Clayton and Kaldor (1987): a gamma prior whose shape is estimated by moments.
-    Where mistakes are no more uneven than by chance all are 1. A group counts once for each label.
+    share : of clear samples under another label than their class, in [0, 1]. Overlap of classes counts too
+        where no sample is very clear.
+    ratio : (c, c) float32 in [0.2, 20], how much oftener than others the class of the row gets the label of
+        the column by mistake; 1 on the diagonal.
+    """
+
+    share: float
+    ratio: Floats
+
+
+def find_mistakes(chances: Floats, codes: Ints, groups: Ints) -> Mistakes:
+    """Learn from the clear samples which class is mistaken for which.
+
+    Counts of clear samples are held against those expected if every mistake were equally likely, and shrunk
+    to 1 as relative risks are by Clayton and Kaldor (1987): a gamma prior whose shape is estimated by
+    moments. Where mistakes are no more uneven than by chance all ratios are 1. A group counts once for each
+    label.
 
     Parameters
     ----------
@@ -47,15 +63,21 @@ def rate_mistakes(chances: Floats, codes: Ints, groups: Ints) -> Floats:
     off = counts.copy()
     for matrix in (off, variance):
         np.fill_diagonal(matrix, 0.0)
-    sizes, others = counts.sum(axis=1), max(len(np.unique(codes)) - 1, 1)
-    alike = np.tile((sizes * off.sum() / max(sizes.sum(), 1e-12) / others)[:, None], len(sizes))
-    alike[:, np.bincount(codes, minlength=len(sizes)) == 0] = 0.0
+    share = float(off.sum() / max(counts.sum(), 1e-12))
+    absent = np.bincount(codes, minlength=len(counts)) == 0
+    alike = np.tile(counts.sum(axis=1, keepdims=True) * share / max((~absent).sum() - 1, 1), len(counts))
+    alike[:, absent] = 0.0
     np.fill_diagonal(alike, 0.0)
-    uneven = ((off - alike) ** 2).sum() - CHANCE * variance.sum()
+    return Mistakes(share, _shrink(off, alike, variance.sum()))
+
+
+def _shrink(observed: Array, expected: Array, variance: float) -> Floats:
+    """Ratio (c, c) of observed to expected counts, shrunk to 1 as far as chance explains the differences."""
+    uneven = ((observed - expected) ** 2).sum() - CHANCE * variance
     if uneven <= 0:
-        return np.ones(counts.shape, np.float32)
-    shape = max(float((alike**2).sum() / uneven), LEAST_SHAPE)
-    ratio = np.clip((off + shape) / (alike + shape), LEAST_RATIO, MOST_RATIO)
+        return np.ones(observed.shape, np.float32)
+    shape = max(float((expected**2).sum() / uneven), LEAST_SHAPE)
+    ratio = np.clip((observed + shape) / (expected + shape), LEAST_RATIO, MOST_RATIO)
     np.fill_diagonal(ratio, 1.0)
     return np.asarray(ratio, dtype=np.float32)
 
@@ -93,7 +115,7 @@ def _blocks(chances: Floats) -> list[slice]:
     return [slice(start, start + step) for start in range(0, len(chances), step)]
 
 
-def weigh_labels(chances: Floats, codes: Ints, mistakes: Floats) -> tuple[Floats, Ints]:
+def weigh_labels(chances: Floats, codes: Ints, ratio: Floats) -> tuple[Floats, Ints]:
     """Label quality (m,) in [0, 1], low = suspect, and the likeliest other class (m,).
 
     ``p_y / (p_y + sum_k p_k r_ky)`` over the classes k other than the given label y: every other class counts
@@ -104,9 +126,22 @@ def weigh_labels(chances: Floats, codes: Ints, mistakes: Floats) -> tuple[Floats
     for part in _blocks(chances):
         rows, given = np.arange(len(codes[part])), codes[part]
         own = chances[part][rows, given]
-        against = chances[part] * mistakes.T[given]
+        against = chances[part] * ratio.T[given]
         against[rows, given] = 0.0
         quality[part] = own / np.maximum(own + against.sum(axis=1), 1e-12)
         against[rows, given] = -1.0
         suggested[part] = against.argmax(axis=1)
     return quality, suggested
+
+
+def chance_of_mistake(chances: Floats, codes: Ints, mistakes: Mistakes) -> NDArray[np.float64]:
+    """Share (m,) of the given label's probability that mistakes explain, in [0, 1].
+
+    A sample of class k carries label y by mistake with chance ``share * r_ky / (c - 1)``; summed over the
+    classes that the sample may belong to and divided by the probability of the given label.
+    """
+    rows = np.arange(len(codes))
+    against = chances * mistakes.ratio.T[codes]
+    against[rows, codes] = 0.0
+    by_mistake = mistakes.share / max(chances.shape[1] - 1, 1) * against.sum(axis=1)
+    return np.asarray(np.minimum(by_mistake / np.maximum(chances[rows, codes], 1e-12), 1.0), dtype=np.float64)

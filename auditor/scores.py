@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Ids, Ints, Progress, no_progress
 from auditor.groups import independent_groups
-from auditor.mistakes import rate_mistakes, weigh_labels
+from auditor.mistakes import find_mistakes, weigh_labels
 from auditor.neighbours import group_votes, voting_codes
 from auditor.results import Dataset, Duplicates, Embeddings, Neighbours, Probabilities, Scores
 
@@ -51,7 +51,7 @@ def score_labels(
     groups = independent_groups(dataset, duplicates)
     chances = probabilities.values
     progress("scores", 1, STEPS)
-    quality, suggested = weigh_labels(chances, codes, rate_mistakes(chances, codes, groups))
+    quality, suggested = weigh_labels(chances, codes, find_mistakes(chances, codes, groups).ratio)
     progress("scores", 2, STEPS)
     typicality = rate_typicality(neighbours, groups, dataset.column_of("domain", embeddings.ids))
     progress("scores", 3, STEPS)

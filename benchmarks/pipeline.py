@@ -41,13 +41,32 @@ from auditor.store import Store
 class Judged:
     """What the stages made of one dataset; arrays have the m rows of `embeddings`."""
 
-    dataset: Dataset
-    embeddings: Embeddings
-    neighbours: Neighbours
-    duplicates: Duplicates
-    probabilities: Probabilities
-    scores: Scores
+    inputs: FindingInputs
     findings: tuple[Finding, ...]
+
+    @property
+    def dataset(self) -> Dataset:
+        return self.inputs.dataset
+
+    @property
+    def embeddings(self) -> Embeddings:
+        return self.inputs.embeddings
+
+    @property
+    def neighbours(self) -> Neighbours:
+        return self.inputs.neighbours
+
+    @property
+    def duplicates(self) -> Duplicates:
+        return self.inputs.duplicates
+
+    @property
+    def probabilities(self) -> Probabilities:
+        return self.inputs.probabilities
+
+    @property
+    def scores(self) -> Scores:
+        return self.inputs.scores
 
     @property
     def codes(self) -> Ints:
@@ -92,7 +111,7 @@ def judge_vectors(dataset: Dataset, facts: ImageFacts, vectors: Embeddings, seed
         chances = estimate_probabilities(dataset, vectors, near, copies, bars, seed)
     scores = score_labels(dataset, vectors, near, copies, chances)
     inputs = FindingInputs(dataset, facts, vectors, near, copies, chances, scores, bars)
-    return Judged(dataset, vectors, near, copies, chances, scores, find_findings(inputs))
+    return Judged(inputs, find_findings(inputs))
 
 
 def relabel(dataset: Dataset, labels: Sequence[str] | NDArray[np.object_]) -> Dataset:

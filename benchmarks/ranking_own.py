@@ -14,8 +14,9 @@ from pipeline import Judged, judge_vectors
 from ranking_cases import Case
 
 from auditor.arrays import Bools
-from auditor.audit import count_label_errors, plan_review
+from auditor.audit import count_label_errors
 from auditor.features import from_features
+from auditor.review_plan import plan_review
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def hold(case: Case, judged: Judged) -> Own:
     budget = np.zeros(len(wrong), dtype=np.bool_)
     budget[np.argsort(quality, kind="stable")[: int(wrong.sum())]] = True
     flagged, grouped = judged.flagged("mislabeled"), case.group >= 0
-    plan = plan_review(judged.findings)
+    plan = plan_review(judged.findings, judged.inputs)
     return Own(
         ap=average_precision(wrong, quality),
         precision=precision_at_errors(wrong, quality),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from auditor.audit import count_label_errors, plan_review
+from auditor.audit import count_label_errors
 from auditor.features import from_features
 from auditor.neighbours import find_neighbours
 from auditor.results import (
@@ -80,6 +80,6 @@ def audit_of(dataset: Dataset, vectors: np.ndarray, copies: Sequence[Sequence[in
         map=Map(embeddings.ids, embeddings.vectors[:, :2].copy(), "two coordinates", 0.5, m),
         thresholds=Thresholds(),
         label_errors=count_label_errors((), scores),
-        review_plan=plan_review(()),
+        review_plan=(),
         provenance=Provenance("0", "made", "0" * 64, "auditor run made", 0, {}, {}, ()),
     )

@@ -15,10 +15,10 @@ from PIL import Image
 
 import auditor
 from auditor.arrays import Floats
-from auditor.audit import count_label_errors, plan_review
+from auditor.audit import count_label_errors
 from auditor.errors import DataError, UsageError
 from auditor.neighbours import find_neighbours
-from auditor.results import KINDS, Audit, Backbone, Evidence, Finding, Neighbours, Thresholds
+from auditor.results import KINDS, Audit, Backbone, Finding, Neighbours, Thresholds
 
 
 class Colours:
@@ -160,7 +160,7 @@ def test_settings_that_exclude_each_other(folder: Path) -> None:
             auditor.run_audit(dataset, settings, encoder=Colours())
 
 
-def test_review_plan_adds_up_along_the_list(audit: Audit) -> None:
+def test_flagged_labels_and_the_upper_indication(audit: Audit) -> None:
     findings = tuple(
         Finding(
             finding_id=f"f{rank}",
@@ -169,13 +169,9 @@ def test_review_plan_adds_up_along_the_list(audit: Audit) -> None:
             ids=(f"{rank}.png",),
             score=rank / 100,
             reason="",
-            suggested_label="steps",
-            evidence=Evidence(probabilities=(("steps", 1 - rank / 100), ("rings", rank / 100))),
         )
         for rank in range(1, 26)
     )
-    assert plan_review(findings) == ((10, 9.4), (20, 17.9), (25, 21.8))
-    assert plan_review(()) == ()
     assert count_label_errors(findings, audit.scores).flagged == 25
     joint = audit.scores.confident_joint
     assert count_label_errors((), audit.scores).upper_indication == joint.sum() - np.diag(joint).sum()

@@ -7,7 +7,14 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from auditor import mistakes
-from auditor.mistakes import LEAST_RATIO, MOST_RATIO, count_clear, rate_mistakes, weigh_labels
+from auditor.mistakes import (
+    LEAST_RATIO,
+    MOST_RATIO,
+    chance_of_mistake,
+    count_clear,
+    find_mistakes,
+    weigh_labels,
+)
 
 CLASSES, EACH = 5, 400
 
@@ -50,7 +57,7 @@ def test_without_a_pattern_the_quality_is_cleanlabs_self_confidence() -> None:
     from cleanlab.rank import get_label_quality_scores
 
     chances, codes, _ = planted(None)
-    ratio = rate_mistakes(chances, codes, alone(codes))
+    ratio = find_mistakes(chances, codes, alone(codes)).ratio
     np.testing.assert_array_equal(ratio, np.ones((CLASSES, CLASSES)))
     quality, suggested = weigh_labels(chances, codes, ratio)
     np.testing.assert_allclose(quality, get_label_quality_scores(codes, chances), atol=1e-5)
@@ -61,7 +68,7 @@ def test_without_a_pattern_the_quality_is_cleanlabs_self_confidence() -> None:
 def test_the_class_that_is_mistaken_is_found_and_ranks_better() -> None:
     target = np.roll(np.arange(CLASSES), 1)
     chances, codes, wrong = planted(target)
-    ratio = rate_mistakes(chances, codes, alone(codes))
+    ratio = find_mistakes(chances, codes, alone(codes)).ratio
     off = ratio[~np.eye(CLASSES, dtype=bool)].reshape(CLASSES, -1)
     assert (ratio[np.arange(CLASSES), target] == off.max(axis=1)).all()
     assert ratio[np.arange(CLASSES), target].min() > 2 > 1 > np.sort(off, axis=1)[:, -2].max()
@@ -77,7 +84,7 @@ def test_quality_and_ratio_stay_in_their_ranges() -> None:
     rng = np.random.default_rng(2)
     chances = rng.dirichlet(np.full(CLASSES, 0.2), 500).astype(np.float32)
     codes = rng.integers(0, 3, 500).astype(np.int32)
-    ratio = rate_mistakes(chances, codes, alone(codes))
+    ratio = find_mistakes(chances, codes, alone(codes)).ratio
     assert LEAST_RATIO <= ratio.min() <= ratio.max() <= MOST_RATIO
     assert (np.diag(ratio) == 1).all()
     quality, suggested = weigh_labels(chances, codes, ratio)
@@ -89,8 +96,9 @@ def test_numbering_of_classes_and_order_of_rows_do_not_count() -> None:
     chances, codes, _ = planted(np.roll(np.arange(CLASSES), 2))
     rng = np.random.default_rng(3)
     order, names = rng.permutation(len(codes)), rng.permutation(CLASSES)
-    ratio = rate_mistakes(chances, codes, alone(codes))
-    mixed = rate_mistakes(chances[order][:, names], np.argsort(names)[codes[order]].astype(np.int32), order)
+    ratio = find_mistakes(chances, codes, alone(codes)).ratio
+    renamed = np.argsort(names)[codes[order]].astype(np.int32)
+    mixed = find_mistakes(chances[order][:, names], renamed, order).ratio
     np.testing.assert_allclose(mixed, ratio[np.ix_(names, names)], rtol=1e-4)
 
 
@@ -101,10 +109,10 @@ def test_a_group_counts_once_for_each_label() -> None:
     clear = np.full(CLASSES, 0.01, np.float32)
     clear[3] = 0.96
     chances[rows] = clear
-    apart = rate_mistakes(chances, codes, alone(codes))
+    apart = find_mistakes(chances, codes, alone(codes)).ratio
     groups = alone(codes)
     groups[rows] = rows[0]
-    whole = rate_mistakes(chances, codes, groups)
+    whole = find_mistakes(chances, codes, groups).ratio
     assert apart[3, 0] > 2
     np.testing.assert_array_equal(whole, 1.0)
 
@@ -121,3 +129,23 @@ def test_counts_equal_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
         wanted[1][:, code] += share**2
     monkeypatch.setattr(mistakes, "BLOCK_CELLS", 7 * CLASSES)
     np.testing.assert_allclose(count_clear(chances, codes, weights), wanted, rtol=1e-4)
+
+
+@pytest.mark.parametrize("target", [None, np.roll(np.arange(CLASSES), 1)])
+def test_expected_mistakes_are_about_as_many_as_there_are(target: np.ndarray | None) -> None:
+    chances, codes, wrong = planted(target)
+    found = find_mistakes(chances, codes, alone(codes))
+    assert 0.8 * wrong.mean() < found.share < 1.5 * wrong.mean()
+    doubted = chances[alone(codes), codes] < 0.2
+    expected = chance_of_mistake(chances[doubted], codes[doubted], found)
+    assert 0 <= expected.min() <= expected.max() <= 1
+    assert 0.75 * wrong[doubted].sum() < expected.sum() < 1.35 * wrong[doubted].sum()
+
+
+def test_no_mistakes_are_expected_where_clear_samples_carry_their_label() -> None:
+    chances, codes, wrong = planted(None, rate=0.0)
+    assert not wrong.any()
+    found = find_mistakes(chances, codes, alone(codes))
+    assert (chances[alone(codes), codes] < 0.5).mean() > 0.1, "classes overlap"
+    assert found.share < 0.05
+    assert chance_of_mistake(chances, codes, found).mean() < 0.05
