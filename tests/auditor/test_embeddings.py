@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,14 +28,17 @@ class ToyEncoder:
     input_size: int = 8
     batch_size: int = 4
     seen: list[int] = field(default_factory=list)
-    stop_at: int = -1
+    stop_on: NDArray[np.uint8] | None = None
+    slow_on: NDArray[np.uint8] | None = None
 
     def prepare(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.asarray(Image.fromarray(rgb).resize((8, 8), Image.Resampling.BOX))
 
     def encode(self, batch: NDArray[np.uint8]) -> Floats:
-        if len(self.seen) == self.stop_at:
+        if self.stop_on is not None and any((square == self.stop_on).all() for square in batch):
             raise KeyboardInterrupt
+        if self.slow_on is not None and any((square == self.slow_on).all() for square in batch):
+            time.sleep(0.1)
         self.seen.append(len(batch))
         quarters = batch.reshape(len(batch), 2, 4, 2, 4, 3).mean(axis=(2, 4)).reshape(len(batch), 12)
         return np.c_[quarters, np.full(len(batch), 50.0)].astype(np.float32)
@@ -61,12 +65,20 @@ def test_vectors_are_the_encoders_scaled_to_unit_length(folder: Path) -> None:
     dataset, toy = read_dataset(folder), ToyEncoder()
     facts, found = embed(dataset, toy)
     assert (found.ids == dataset.ids).all() and facts.readable.all()
-    assert toy.seen == [4, 4, 4, 2]
+    assert sorted(toy.seen) == [2, 4, 4, 4]
     for sample in dataset.ids:
         square = toy.prepare(np.asarray(Image.open(folder / sample)))
         np.testing.assert_allclose(
             vector_of(found, sample), unit_rows(toy.encode(square[None]))[0], rtol=1e-6
         )
+
+
+def test_a_batch_that_is_overtaken_keeps_its_place(folder: Path) -> None:
+    dataset = read_dataset(folder)
+    first = ToyEncoder().prepare(np.asarray(Image.open(folder / dataset.ids[0])))
+    slow = ToyEncoder(slow_on=first)
+    found = embed(dataset, slow)[1]
+    np.testing.assert_array_equal(found.vectors, embed(dataset, ToyEncoder())[1].vectors)
 
 
 @pytest.mark.parametrize("workers", [1, 5])
@@ -112,8 +124,9 @@ def test_a_stopped_run_goes_on_where_it_was(
 ) -> None:
     monkeypatch.setattr(embeddings, "SHARD_IMAGES", 4)
     dataset, store = read_dataset(folder), Store(tmp_path / "store")
+    ninth = ToyEncoder().prepare(np.asarray(Image.open(folder / dataset.ids[8])))
     with pytest.raises(KeyboardInterrupt):
-        run_embedding(dataset, ToyEncoder(stop_at=2), store=store)
+        run_embedding(dataset, ToyEncoder(stop_on=ninth), store=store)
     rest = run_embedding(dataset, ToyEncoder(), store=Store(tmp_path / "store"))
     assert rest.encoded == 14 - 8
     np.testing.assert_array_equal(rest.embeddings.vectors, embed(dataset, ToyEncoder())[1].vectors)
