@@ -1,7 +1,7 @@
 """The t-SNE map, fed with the neighbours already found.
 
 distinct pictures (u, d) + their k nearest --> openTSNE --> positions (u, 2)
-more than `FIT_LIMIT` of them              --> a stratified sample is fitted, the rest placed at the
+more than `FIT_LIMIT` of them              --> a random sample is fitted, the rest placed at the
                                                weighted mean of its nearest sampled pictures
 copies                                     --> beside their representative  ==>  positions (m, 2)
 
@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.arrays import Floats, Progress, no_progress
+from auditor.arrays import Bools, Floats, Progress, no_progress
+from auditor.lists import make_lists, search_among
 from auditor.results import Embeddings, Map, Neighbours
 from auditor.searching import search
 
@@ -25,11 +26,24 @@ FIT_LIMIT = 50_000
 TRUST_ROWS = 5_000
 """Rows on which trustworthiness is measured; it holds n x n distances."""
 TRUST_NEIGHBOURS = 10
-EARLY_ITERATIONS = 250
-ITERATIONS = 500
+EARLY_ITERATIONS = 150
+ITERATIONS = 300
+"""Twice as many raised the trustworthiness of no set that was measured."""
+CELL = 2
+"""Side of a cell of the grid on which repulsion is interpolated, in units of the map: a quarter of the
+cells that a side of 1 needs."""
 PLACING_NEIGHBOURS = 5
+PLACING_PROBES = 64
+PLACING_ROWS = 131_072
+"""Rows placed at once: 270 MB of vectors at 512 dimensions."""
+SAMPLE_K = 90
+EXACT_SAMPLE = 10_000
+"""Fitted samples up to which every pair is compared for their neighbours."""
 CONTINUED_ITERATIONS = 250
 """Of a continued map, without early exaggeration: it settles, it is not laid out anew."""
+SEARCHED, FITTED = 0.15, 0.6
+"""Shares of the time that the search in the sample and its layout take; placing takes what is left."""
+STEPS = 1_000
 COPY_OFFSET = 0.002
 """Distance between copies on the map, as a share of its width, so that both can be picked."""
 
@@ -42,26 +56,17 @@ def make_map(
     The same input and seed give the same map. Distances on it are no measure: `trustworthiness` says how
     far its neighbourhoods can be trusted.
     """
-    m = len(embeddings.ids)
-    distinct = np.flatnonzero(neighbours.representative == np.arange(m))
-    vectors = embeddings.vectors[distinct]
+    distinct = np.flatnonzero(neighbours.representative == np.arange(len(embeddings.ids)))
+    vectors = _rows_of(embeddings.vectors, distinct)
     if len(distinct) > FIT_LIMIT:
-        fitted = np.sort(np.random.default_rng(seed).permutation(len(distinct))[:FIT_LIMIT])
-        found = search(vectors[fitted], min(90, len(fitted) - 1), progress)
-        near, similar = found.indices.astype(np.int64), found.similarities
-        method = f"t-SNE of {FIT_LIMIT:,} samples, {len(distinct) - FIT_LIMIT:,} placed among them"
+        points, method = _fit_sample(vectors, seed, progress)
     else:
-        fitted = np.arange(len(distinct))
-        row = np.full(m, -1, dtype=np.int64)
-        row[distinct] = fitted
-        near, similar = row[neighbours.indices[distinct]], neighbours.similarities[distinct]
-        method = f"t-SNE of {len(distinct):,} samples"
-    points = np.empty((len(distinct), 2), dtype=np.float32)
-    points[fitted] = _fit(vectors[fitted], near, similar, seed, progress)
-    _place_rest(points, vectors, fitted)
+        near = _to_distinct(neighbours, distinct)
+        points = _fit(vectors, near, neighbours.similarities[distinct], seed, _Share(progress, 0.0, 1.0))
+        method = f"t-SNE of {len(distinct):,} samples, perplexity {_perplexity(near):.0f}"
     trust, rows = _trustworthiness(vectors, points, seed)
     positions = _beside_copies(points, distinct, neighbours.representative)
-    return Map(embeddings.ids, positions, f"{method}, perplexity {_perplexity(near):.0f}", trust, rows)
+    return Map(embeddings.ids, positions, method, trust, rows)
 
 
 def continue_map(
@@ -86,7 +91,7 @@ def continue_map(
         With the same pictures as before the positions are exactly the earlier ones: labels move nothing.
     """
     distinct = np.flatnonzero(neighbours.representative == np.arange(len(rows)))
-    vectors = embeddings.vectors[distinct]
+    vectors = _rows_of(embeddings.vectors, distinct)
     known = rows[distinct] >= 0
     start = np.zeros((len(distinct), 2), dtype=np.float32)
     start[known] = before.positions[rows[distinct][known]]
@@ -119,16 +124,23 @@ def _place_new(points: Floats, known: NDArray[np.bool_], near: NDArray[np.int64]
         return
     middle = points[placed].mean(axis=0)
     while not placed.all():
-        usable = (near >= 0) & placed[near]
+        rest = np.flatnonzero(~placed)
+        usable = (near[rest] >= 0) & placed[near[rest]]
         usable &= np.cumsum(usable, axis=1) <= PLACING_NEIGHBOURS
-        ready = np.flatnonzero(~placed & usable.any(axis=1))
+        some = usable.any(axis=1)
+        ready = rest[some]
         if not len(ready):
-            points[~placed] = middle
+            points[rest] = middle
             return
-        weight = np.where(usable[ready], np.maximum(similar[ready], 1e-6) ** 8, 0.0)
-        weight /= weight.sum(axis=1, keepdims=True)
-        points[ready] = np.einsum("bk,bkx->bx", weight, points[near[ready]])
+        points[ready] = _weighted_mean(points[near[ready]], similar[ready], usable[some])
         placed[ready] = True
+
+
+def _weighted_mean(points: Floats, similar: Floats, usable: Bools) -> Floats:
+    """Mean (b, 2) of the usable of points (b, k, 2), weighted by their cosines (b, k)."""
+    weight = np.where(usable, np.maximum(similar.astype(np.float64), 1e-6) ** 8, 0.0)
+    weight /= weight.sum(axis=1, keepdims=True)
+    return np.asarray(np.einsum("bk,bkx->bx", weight, points), dtype=np.float32)
 
 
 def _settle(start: Floats, near: NDArray[np.int64], similar: Floats, seed: int, progress: Progress) -> Floats:
@@ -140,7 +152,7 @@ def _settle(start: Floats, near: NDArray[np.int64], similar: Floats, seed: int, 
     embedding = TSNEEmbedding(
         start.astype(np.float64), graph, negative_gradient_method=method, random_state=seed, n_jobs=1
     )
-    tell = _Tell(progress, CONTINUED_ITERATIONS)
+    tell = _Tell(_Share(progress, 0.0, 1.0), CONTINUED_ITERATIONS)
     rate = len(start) / 12
     embedding.optimize(
         CONTINUED_ITERATIONS, learning_rate=rate, momentum=0.5, inplace=True, **tell.options(0)
@@ -152,7 +164,7 @@ def _perplexity(near: NDArray[np.int64]) -> float:
     return float(max(1.0, min(PERPLEXITY, near.shape[1] / 3)))
 
 
-def _fit(vectors: Floats, near: NDArray[np.int64], similar: Floats, seed: int, progress: Progress) -> Floats:
+def _fit(vectors: Floats, near: NDArray[np.int64], similar: Floats, seed: int, done: _Share) -> Floats:
     """Fit t-SNE from the first principal components."""
     from openTSNE import TSNEEmbedding, initialization
 
@@ -163,9 +175,15 @@ def _fit(vectors: Floats, near: NDArray[np.int64], similar: Floats, seed: int, p
     method = "bh" if len(vectors) < 10_000 else "fft"
     total = EARLY_ITERATIONS + ITERATIONS
     embedding = TSNEEmbedding(
-        start, graph, negative_gradient_method=method, random_state=seed, n_jobs=1, learning_rate="auto"
+        start,
+        graph,
+        negative_gradient_method=method,
+        ints_in_interval=CELL,
+        random_state=seed,
+        n_jobs=1,
+        learning_rate="auto",
     )
-    tell = _Tell(progress, total)
+    tell = _Tell(done, total)
     embedding.optimize(EARLY_ITERATIONS, exaggeration=12, momentum=0.5, inplace=True, **tell.options(0))
     embedding.optimize(ITERATIONS, momentum=0.8, inplace=True, **tell.options(EARLY_ITERATIONS))
     return np.asarray(embedding, dtype=np.float32)
@@ -182,31 +200,58 @@ def _affinities(near: NDArray[np.int64], similar: Floats) -> Any:
     )
 
 
+class _Share:
+    """Tells the progress of a part of the map: `length` of it, from `start`, both in [0, 1]."""
+
+    def __init__(self, progress: Progress, start: float, length: float) -> None:
+        self._progress, self._start, self._length = progress, start, length
+
+    def __call__(self, part: float) -> None:
+        self._progress("map", round(STEPS * (self._start + self._length * part)), STEPS)
+
+
 class _Tell:
     """Passes openTSNE's iterations on as progress."""
 
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._progress, self._total = progress, total
+    def __init__(self, done: _Share, total: int) -> None:
+        self._done, self._total = done, total
 
     def options(self, done: int) -> dict[str, object]:
         def call(iteration: int, error: float, embedding: object) -> bool:
-            self._progress("map", done + iteration, self._total)
+            self._done((done + iteration) / self._total)
             return False
 
         return {"callbacks": call, "callbacks_every_iters": 25}
 
 
-def _place_rest(points: Floats, vectors: Floats, fitted: NDArray[np.int64]) -> None:
-    """Place rows that were not fitted at the weighted mean of their nearest fitted ones."""
-    rest = np.setdiff1d(np.arange(len(points)), fitted)
-    base, base_points = vectors[fitted], points[fitted]
-    for start in range(0, len(rest), 2048):
-        rows = rest[start : start + 2048]
-        cosine = vectors[rows] @ base.T
-        near = np.argpartition(-cosine, PLACING_NEIGHBOURS, axis=1)[:, :PLACING_NEIGHBOURS]
-        weight = np.maximum(np.take_along_axis(cosine, near, 1), 1e-6) ** 8
-        weight /= weight.sum(axis=1, keepdims=True)
-        points[rows] = np.einsum("bk,bkx->bx", weight, base_points[near])
+def _fit_sample(vectors: Floats, seed: int, progress: Progress) -> tuple[Floats, str]:
+    """Fit a random `FIT_LIMIT` of the rows (u, d), place the rest; points (u, 2) and what was done."""
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(vectors))[:FIT_LIMIT])
+    base = vectors[chosen]
+
+    def listen(stage: str, done: int, total: int) -> None:
+        _Share(progress, 0.0, SEARCHED)(done / total)
+
+    found = search(base, min(SAMPLE_K, len(base) - 1), listen, EXACT_SAMPLE, seed)
+    near = found.indices.astype(np.int64)
+    points = np.empty((len(vectors), 2), dtype=np.float32)
+    points[chosen] = _fit(base, near, found.similarities, seed, _Share(progress, SEARCHED, FITTED))
+    rest = np.setdiff1d(np.arange(len(vectors)), chosen)
+    lists = make_lists(base, seed, lambda part: None)
+    start, length = SEARCHED + FITTED, 1 - SEARCHED - FITTED
+    k = min(PLACING_NEIGHBOURS, len(base))
+    for first in range(0, len(rest), PLACING_ROWS):
+        rows = rest[first : first + PLACING_ROWS]
+        share = _Share(progress, start + length * first / len(rest), length * len(rows) / len(rest))
+        nearest, similar = search_among(base, lists, vectors[rows], PLACING_PROBES, k, share)
+        points[rows] = _weighted_mean(points[chosen[nearest]], similar, nearest >= 0)
+    method = f"t-SNE of {len(base):,} samples, {len(rest):,} placed among them"
+    return points, f"{method}, perplexity {_perplexity(near):.0f}"
+
+
+def _rows_of(vectors: Floats, rows: NDArray[np.int64]) -> Floats:
+    """Return these rows, ascending; all of them without a copy, which would take 2 GB for a million."""
+    return vectors if len(rows) == len(vectors) else vectors[rows]
 
 
 def _trustworthiness(vectors: Floats, points: Floats, seed: int) -> tuple[float, int]:

@@ -85,18 +85,43 @@ def test_large_sets_are_fitted_on_a_sample(monkeypatch: pytest.MonkeyPatch) -> N
     np.testing.assert_array_equal(layout.positions, lay_out(vectors).positions)
 
 
-def test_progress_reaches_the_end() -> None:
+def test_placed_samples_lie_in_the_midst_of_their_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projection, "FIT_LIMIT", 200)
+    monkeypatch.setattr(projection, "EXACT_SAMPLE", 50)
+    monkeypatch.setattr(projection, "PLACING_ROWS", 90)
+    vectors, codes = blobs(600)
+    positions = lay_out(vectors).positions
+    chosen = np.sort(np.random.default_rng(0).permutation(600)[:200])
+    rest = np.setdiff1d(np.arange(600), chosen)
+    for code in range(4):
+        fitted, placed = (positions[rows[codes[rows] == code]] for rows in (chosen, rest))
+        assert (placed >= fitted.min(axis=0)).all() and (placed <= fitted.max(axis=0)).all(), "a mean of them"
+
+
+def test_placing_weighs_by_cosine_and_leaves_out_what_is_not_usable() -> None:
+    points = np.array([[[0, 0], [1, 0], [9, 9]]], np.float32)
+    usable = np.array([[True, True, False]])
+    mean = projection._weighted_mean(points, np.array([[0.9, 0.8, 1.0]], np.float32), usable)
+    np.testing.assert_allclose(mean, [[0.8**8 / (0.8**8 + 0.9**8), 0]], atol=1e-6)
+    opposite = projection._weighted_mean(points, np.array([[-0.5, -0.5, 1.0]], np.float32), usable)
+    np.testing.assert_allclose(opposite, [[0.5, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize("limit", [40, 50_000])
+def test_progress_reaches_the_end(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[int, int]] = []
 
     def listen(stage: str, done: int, total: int) -> None:
         if stage == "map":
             told.append((done, total))
 
-    embeddings = make_embeddings(blobs(40)[0])
-    near = find_neighbours(embeddings, as_ids([str(row) for row in range(40)]))
+    monkeypatch.setattr(projection, "FIT_LIMIT", limit)
+    embeddings = make_embeddings(blobs(80)[0])
+    near = find_neighbours(embeddings, as_ids([str(row) for row in range(80)]))
     make_map(embeddings, near, progress=listen)
-    assert told[-1] == (750, 750)
+    assert told[-1][0] == told[-1][1]
     assert told == sorted(told)
+    assert len(told) > 5
 
 
 def continued(vectors: np.ndarray, kept: np.ndarray, came: np.ndarray) -> tuple[Map, Map, np.ndarray]:

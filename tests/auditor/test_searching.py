@@ -8,7 +8,7 @@ from stages import make_embeddings
 
 from auditor import lists, searching
 from auditor.arrays import Floats
-from auditor.lists import best_of, make_lists
+from auditor.lists import best_of, make_lists, search_among
 from auditor.searching import Found, measure_recall, search
 
 
@@ -50,7 +50,8 @@ def test_is_repeatable() -> None:
 
 
 def test_looking_through_every_list_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "PROBES", (10_000,))
+    monkeypatch.setattr(searching, "LEAST_PROBES", 10_000)
+    monkeypatch.setattr(searching, "MOST_PROBES", 10_000)
     monkeypatch.setattr(lists, "BASE_ROWS", 200)
     monkeypatch.setattr(lists, "QUERY_ROWS", 7)
     vectors = clustered(700)
@@ -59,18 +60,23 @@ def test_looking_through_every_list_is_exact(monkeypatch: pytest.MonkeyPatch) ->
     assert found.recall == 1.0
 
 
-def test_low_recall_looks_through_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "PROBES", (1, 2, 24))
+def test_vectors_without_structure_look_through_more_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "LEAST_PROBES", 1)
     told: list[tuple[int, int]] = []
-    found = search(clustered(), 10, lambda _, done, total: told.append((done, total)), exact_limit=100)
+    scattered = make_embeddings(np.random.default_rng(0).normal(size=(2000, 40))).vectors
+    found = search(scattered, 10, lambda _, done, total: told.append((done, total)), exact_limit=100)
     assert found.recall is not None and found.recall >= 0.95
-    assert found.method.startswith("inverted lists, 24 of ")
+    assert looked_through(found) > 2 * looked_through(approximately(clustered(2000), 10))
     assert told == sorted(told), "progress never goes back"
     assert told[-1][0] == told[-1][1]
 
 
+def looked_through(found: Found) -> int:
+    return int(found.method.split()[2])
+
+
 def test_recall_that_stays_low_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "PROBES", (1,))
+    monkeypatch.setattr(searching, "MOST_PROBES", 1)
     found = approximately(clustered(), 10)
     assert found.recall is not None and found.recall < 0.95
 
@@ -109,3 +115,15 @@ def test_recall_counts_equal_cosines_alike() -> None:
     exact = np.array([[0.9, 0.8, 0.8], [0.9, 0.7, 0.6]], np.float32)
     found = np.array([[0.9, 0.8, 0.8], [0.9, 0.6, 0.5]], np.float32)
     assert measure_recall(exact, found, 2) == 0.75
+
+
+def test_others_are_searched_among_the_lists() -> None:
+    vectors = clustered(1600)
+    base, queries = vectors[:1000], vectors[1000:]
+    made = make_lists(base, 0, lambda share: None)
+    found, cosine = search_among(base, made, queries, 24, 5, lambda share: None)
+    exact = best_of(queries, base, 5)
+    assert measure_recall(exact[1], cosine, 5) >= 0.95
+    np.testing.assert_allclose(cosine, np.einsum("bd,bkd->bk", queries, base[found]), atol=1e-5)
+    everything = search_among(base, made, queries, 10_000, 5, lambda share: None)
+    np.testing.assert_array_equal(everything[0], exact[0])
