@@ -47,7 +47,6 @@ from auditor.review_plan import plan_review
 from auditor.reviewed import Memory, leave_out_checked, read_memory
 from auditor.run_log import RunLog
 from auditor.scores import score_labels
-from auditor.searching import LEAST_RECALL
 from auditor.separation import measure_separation
 from auditor.settings import AuditSettings, check_settings, open_encoder
 from auditor.sources.names import plural
@@ -67,6 +66,8 @@ from auditor.user_arrays import align_predictions, read_features, read_ids, read
 REPORT_ID_LENGTH = 12
 SMALL_PRODUCT = 100_000_000_000
 """Below so many multiplications in a Gram matrix (m d^2), some seconds on one core, BLAS gets one thread."""
+LEAST_RECALL = 0.95
+"""Share of the ten nearest that an approximate search should find; less is told."""
 LEAST_GROUPS = 2
 """Independent groups that a class needs so that one can be left out and another is still there."""
 
