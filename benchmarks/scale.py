@@ -68,7 +68,8 @@ def print_growth(runs: Sequence[ScaleRun]) -> None:
                 bound = None
             verdict = None if bound is None else power <= bound
             rows.append((f"{before.n:,} to {after.n:,}", stage, power, bound, verdict))
-    print_table("Growth exponents", ("samples", "stage", "exponent", "at most", ""), rows)
+    if rows:
+        print_table("Growth exponents", ("samples", "stage", "exponent", "at most", ""), rows)
 
 
 def print_sizes(runs: Sequence[ScaleRun]) -> None:
