@@ -3,8 +3,9 @@
     python benchmarks/search.py [--most N] [--without-map]
 
 The vectors are synthetic (`scale_data`): 512 dimensions, 100 classes. Every size is a process of its own, so
-that its peak memory is its own. Recall is against the exact search on 1,000 rows. The growth exponent of a
-stage is log(seconds / seconds before) / log(samples / samples before).
+that its peak memory is its own. Core-seconds are those of all threads, whatever else runs. Recall is against
+the exact search on 1,000 rows. The growth exponent of a stage is log(core-seconds / core-seconds before) /
+log(samples / samples before).
 """
 
 from __future__ import annotations
@@ -56,10 +57,11 @@ def peak_memory() -> float:
 
 
 def timed(make: Callable[[], T]) -> tuple[T, dict[str, float]]:
-    """Return what `make` makes, its seconds and the memory by which it raised the peak, in GB."""
-    before, start = peak_memory(), time.perf_counter()
+    """Return what `make` makes, its times and the memory by which it raised the peak, in GB."""
+    before, start, cpu = peak_memory(), time.perf_counter(), time.process_time()
     made = make()
-    return made, {"seconds": time.perf_counter() - start, "memory": peak_memory() - before}
+    spent = {"seconds": time.perf_counter() - start, "core_seconds": time.process_time() - cpu}
+    return made, {**spent, "memory": peak_memory() - before}
 
 
 def recalls(vectors: Floats, near: Neighbours) -> dict[str, float]:
@@ -107,12 +109,19 @@ def growth(sizes: list[int], seconds: list[float]) -> list[float | None]:
 def print_stage(stage: str, columns: tuple[str, ...], found: dict[int, dict[str, Any]]) -> None:
     sizes = list(found)
     parts = [found[n][stage] for n in sizes]
-    grown = growth(sizes, [part["seconds"] for part in parts])
+    grown = growth(sizes, [part["core_seconds"] for part in parts])
     rows = [
-        (f"{n:,}", part["seconds"], exponent, part["memory"], *[part[name] for name in columns])
+        (
+            f"{n:,}",
+            part["seconds"],
+            part["core_seconds"],
+            exponent,
+            part["memory"],
+            *[part[name] for name in columns],
+        )
         for n, exponent, part in zip(sizes, grown, parts, strict=True)
     ]
-    header = ("samples", "seconds", "growth", "GB beside", *columns)
+    header = ("samples", "seconds", "core-seconds", "growth", "GB beside", *columns)
     print_table(f"{stage}, {DIMENSIONS} dimensions, synthetic", header, rows)
 
 
