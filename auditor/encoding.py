@@ -8,6 +8,8 @@ Results are taken over in the order of the rows, whichever thread is first.
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +32,10 @@ BATCHES_AT_ONCE = 2
 LOOK_AHEAD_BATCHES = 3
 """Decoded batches that may wait for the network; more would only hold memory."""
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Numbers of glibc's mallopt, from malloc.h."""
+KEPT_BYTES = 1 << 28
+
 
 class Work(Protocol):
     """What reading and encoding needs of a job: whose vectors are known, and where new ones go."""
@@ -50,6 +56,7 @@ def read_and_encode(job: Work, rows: Sequence[int], workers: int, progress: Prog
 
     While one batch is finished the next is under way already: no core waits for the last chunk.
     """
+    keep_pages()
     encoding: deque[tuple[list[int], Future[Floats]]] = deque()
     batch = _Batch(job.encoder)
     pool = ThreadPoolExecutor(BATCHES_AT_ONCE, "encode")
@@ -70,6 +77,17 @@ def read_and_encode(job: Work, rows: Sequence[int], workers: int, progress: Prog
             _take_over(job, encoding.popleft())
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def keep_pages() -> None:
+    """Let the C library keep freed memory up to `KEPT_BYTES` a piece instead of giving it back.
+
+    A decoded picture is just large enough to be a mapping of its own: the kernel then hands out fresh, zeroed
+    pages for each, a fifth of the time of decoding. Does nothing where the C library is not glibc.
+    """
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
+        libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def _take_over(job: Work, encoded: tuple[list[int], Future[Floats]]) -> None:

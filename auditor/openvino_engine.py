@@ -32,7 +32,7 @@ from auditor.networks import (
 from auditor.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
-    import openvino  # type: ignore[import-untyped, import-not-found, unused-ignore]
+    import openvino
 
 BATCH_NORM_EPSILON = 1e-5
 """torch.nn.BatchNorm2d's default, which torchvision's ResNets keep."""
@@ -54,7 +54,7 @@ def load_openvino() -> None:
     if silence:
         sys.modules[reporter] = None  # type: ignore[assignment]
     try:
-        import openvino  # type: ignore[import-untyped, import-not-found, unused-ignore] # noqa: F401
+        import openvino  # noqa: F401
     finally:
         if silence:
             del sys.modules[reporter]
@@ -113,7 +113,7 @@ class OpenVinoEngine(ChunkedEngine):
 
 def build_model(network: FeatureNetwork, preprocessing: Preprocessing, chunk: int) -> openvino.Model:
     """Return the graph from (chunk, s, s, 3) uint8 to the layers' means, (chunk, d) float32."""
-    import openvino  # type: ignore[import-untyped, import-not-found, unused-ignore]
+    import openvino
     from openvino import opset13 as ops
 
     architecture, state = ARCHITECTURES[network.architecture], network.read()
@@ -134,7 +134,7 @@ def build_model(network: FeatureNetwork, preprocessing: Preprocessing, chunk: in
 
 def _normalise(pixels: Any, preprocessing: Preprocessing) -> Any:
     """Return (c, 3, s, s) float32: pixels / 255, less the mean, by the deviation."""
-    import openvino  # type: ignore[import-untyped, import-not-found, unused-ignore]
+    import openvino
     from openvino import opset13 as ops
 
     mean, std = (

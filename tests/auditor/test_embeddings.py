@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,3 +199,20 @@ def test_values_that_are_not_finite_are_an_error(folder: Path) -> None:
 def test_unit_rows() -> None:
     rows = unit_rows(np.array([[3, 4], [0, 0], [1e-30, 0], [3e30, 4e30]], dtype=np.float32))
     np.testing.assert_allclose(rows, [[0.6, 0.8], [1, 0], [1, 0], [0.6, 0.8]], rtol=1e-6)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mallopt is glibc's")
+def test_freed_pictures_leave_their_pages_to_the_next_one() -> None:
+    script = """
+import resource
+import numpy as np
+from auditor.encoding import keep_pages
+keep_pages()
+np.ones(600_000, np.uint8)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(200):
+    np.ones(600_000, np.uint8)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    made = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert int(made.stdout) < 2_000  # fresh pages would be 147 for each of the 200
