@@ -9,7 +9,7 @@ from PIL import Image
 from torchvision import models
 from torchvision.transforms.v2 import functional
 
-from auditor.backbones import imagenet_preprocessing
+from auditor.backbones import IMAGENET_PREPROCESSING
 from auditor.preprocessing import Preprocessing
 
 
@@ -23,7 +23,7 @@ def picture(height: int, width: int) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"])
 def test_presets_are_torchvisions(name: str) -> None:
     preset = models.get_model_weights(name)["IMAGENET1K_V1"].transforms()
-    found = imagenet_preprocessing(name)
+    found = IMAGENET_PREPROCESSING
     assert (found.resize_px, found.size_px) == (preset.resize_size[0], preset.crop_size[0])
     assert (found.mean, found.std) == (tuple(preset.mean), tuple(preset.std))
     assert found.interpolation == preset.interpolation.value
@@ -34,14 +34,14 @@ def test_pixels_are_torchvisions(shape: tuple[int, int]) -> None:
     rgb = picture(*shape)
     wanted = functional.resize(Image.fromarray(rgb), [256], functional.InterpolationMode.BILINEAR)
     wanted = np.asarray(functional.center_crop(wanted, [224])).astype(int)
-    found = imagenet_preprocessing("resnet50").prepare(rgb).astype(int)
+    found = IMAGENET_PREPROCESSING.prepare(rgb).astype(int)
     # Pillow keeps the region's edges as 32-bit floats, so a value may round the other way.
     assert np.abs(found - wanted).max() <= 1
     assert abs((found - wanted).mean()) < 0.05
 
 
 def test_extreme_shape_stays_small() -> None:
-    assert imagenet_preprocessing("resnet50").prepare(picture(1, 20_000)).shape == (224, 224, 3)
+    assert IMAGENET_PREPROCESSING.prepare(picture(1, 20_000)).shape == (224, 224, 3)
 
 
 def test_squash_sees_the_edges_and_crop_does_not() -> None:
