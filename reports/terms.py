@@ -39,7 +39,7 @@ TERMS: Mapping[str, str] = {
     "neighbours": (
         "The samples whose numbers point in the most similar direction (cosine similarity; 1 is the same)."
     ),
-    "label_quality": ("How well the label holds against classes mistaken for it, from 0 to 1. Low is suspect."),
+    "label_quality": "How well the label holds against classes mistaken for it, from 0 to 1. Low is suspect.",
     "clarity": ("How far the best class is ahead of the next one, from 0 to 1. Low is ambiguous."),
     "typicality": (
         "How much the sample looks like anything else in the dataset, from 0 to 1. Low is off-topic."
