@@ -27,6 +27,8 @@ BLOCK_ROWS = 65_536
 LEAST_CHANCE = 1e-4
 LEAST_SPREAD = 0.5
 """Spread of a class's log probabilities (natural log) below which nothing counts as unusual."""
+ANY_OTHER = 2.0
+"""Weight of how far a sample's best other class stands out from those of its class: half as far is enough."""
 LEAST_DOMAIN = 30
 """Samples that a domain needs to say what is usual in it."""
 LEAST_DISTANCE = 1e-3
@@ -110,8 +112,10 @@ def rate_surprise(chances: Floats, codes: Ints, suggested: Ints) -> Floats:
     """How unusual the best other class's probability is among samples of the given class, (m,).
 
     In robust standard deviations (1.4826 times the median absolute deviation) of the log probability within
-    the given class, high = unusual. Where two classes overlap everywhere nothing is unusual: that is told by
-    the class pairs. One avocado beside a knife is unusual although avocado stays the likelier class.
+    the given class, high = unusual: the lower of two, that of this other class's probability and `ANY_OTHER`
+    times that of the best other class's, whichever it is. So nothing is unusual where two classes overlap
+    everywhere, which the class pairs tell, nor where stray votes for one of many classes are common. One
+    avocado beside a knife is unusual although avocado stays the likelier class.
     """
     logs = np.log(np.maximum(chances, LEAST_CHANCE))
     out = np.zeros(len(codes), dtype=np.float64)
@@ -120,7 +124,11 @@ def rate_surprise(chances: Floats, codes: Ints, suggested: Ints) -> Floats:
         middle = np.median(logs[rows], axis=0)
         spread = 1.4826 * np.median(np.abs(logs[rows] - middle), axis=0)
         other = suggested[rows]
-        out[rows] = (logs[rows, other] - middle[other]) / np.maximum(spread[other], LEAST_SPREAD)
+        best = logs[rows, other]
+        of_this = (best - middle[other]) / np.maximum(spread[other], LEAST_SPREAD)
+        usual = np.median(best)
+        width = max(1.4826 * float(np.median(np.abs(best - usual))), LEAST_SPREAD)
+        out[rows] = np.minimum(of_this, ANY_OTHER * (best - usual) / width)
     return out.astype(np.float32)
 
 
