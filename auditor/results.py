@@ -517,7 +517,7 @@ class Thresholds:
     """
 
     mislabeled_quality: float = 0.08
-    mislabeled_probability: float = 0.60
+    mislabeled_probability: float = 0.56
     sure_groups: int = 20
     ambiguous_second: float = 0.06
     ambiguous_sum: float = 0.55

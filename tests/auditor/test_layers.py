@@ -10,7 +10,7 @@ from model_audits import true_codes, vector_audit, view
 from pictures import make_folders
 from stages import make_dataset
 
-from auditor import embeddings
+from auditor import encoding
 from auditor.audit import run_audit
 from auditor.comparisons.layer_pairs import COMES_APART, NEVER_APART, TOGETHER_AGAIN, UNCLEAR
 from auditor.comparisons.layers import compare_layers, in_depth_order, run_layers
@@ -113,8 +113,8 @@ def test_one_decode_for_all_layers_and_the_same_audits_as_alone(
 ) -> None:
     dataset = read_dataset(make_folders(tmp_path / "photos", each=8))
     read: list[object] = []
-    real = embeddings.read_image_file
-    monkeypatch.setattr(embeddings, "read_image_file", lambda *a: (read.append(a), real(*a))[1])
+    real = encoding.read_image_file
+    monkeypatch.setattr(encoding, "read_image_file", lambda *a: (read.append(a), real(*a))[1])
     settings = AuditSettings(backbone="bundled", device="cpu", offline=True, batch_size=8)
     audits = run_layers(dataset, settings, ["layer1", "layer3+layer4"])
     assert len(read) == len(dataset)
