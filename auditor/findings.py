@@ -173,7 +173,7 @@ def sort_into_bins(inputs: FindingInputs) -> dict[str, Bools]:
     sizes = groups_per_class(inputs.groups, codes, len(inputs.dataset.classes))
     sure = np.minimum(1.0, sizes / bars.sure_groups)[codes]
     wrong = np.maximum(scores.label_quality, fair) < bars.mislabeled_quality * sure
-    wrong &= other > bars.mislabeled_probability
+    wrong &= other > 1.0 - (1.0 - bars.mislabeled_probability) * sure
     wrong &= inputs.probabilities.judged[scores.suggested]
     own = inputs.probabilities.values[np.arange(len(codes)), codes]
     both = (np.minimum(own, other) >= bars.ambiguous_second) & (own + other >= bars.ambiguous_sum)

@@ -500,8 +500,8 @@ class Thresholds:
     Attributes
     ----------
     mislabeled_quality, mislabeled_probability : label quality below the one, another class above the other.
-    sure_groups : independent groups from which a class gets the full bar; with fewer the bar for label
-        quality sinks in proportion, since a handful of pictures says little about a class.
+    sure_groups : independent groups from which a class gets the full bars; with fewer both move in proportion
+        towards certainty, 0 and 1, since a handful of pictures says little about a class.
     ambiguous_second, ambiguous_sum : the given and the best other class: the lower has at least the one, both
         together the other ..
     ambiguous_surprise : .. and the other class is this unusual among samples of the given one, in robust

@@ -102,6 +102,17 @@ def test_each_bin_takes_its_own() -> None:
     assert [f.score for f in findings] == pytest.approx([0.02, 0.13, 0.2], abs=1e-6)
 
 
+def test_a_handful_of_pictures_needs_surer_signs() -> None:
+    """Both bars move towards certainty with a class's size: .08 and .56 are .04 and .78 at half of it."""
+    chances = [(0.02, 0.70, 0.28), (0.06, 0.92, 0.02), (0.02, 0.96, 0.02)]
+    inputs = craft(chances)
+    size = int((inputs.codes == 0).sum())
+    for sure_groups, flagged in ((size, [0, 1, 2]), (2 * size, [2])):
+        bars = replace(inputs.thresholds, sure_groups=sure_groups)
+        bins = sort_into_bins(replace(inputs, thresholds=bars))
+        assert np.flatnonzero(bins["mislabeled"]).tolist() == flagged
+
+
 def test_bins_are_disjoint_whatever_the_scores() -> None:
     rng = np.random.default_rng(1)
     kinds = np.repeat([CLEAR, WRONG, BETWEEN, NOTHING], [200, 40, 40, 40], axis=0)
