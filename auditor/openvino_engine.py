@@ -99,6 +99,9 @@ class OpenVinoEngine(ChunkedEngine):
                 "the environment torch does."
             ) from error
         self._own = threading.local()
+        # OpenVINO's Python module sets itself up when a tensor's data is first seen; two threads that see
+        # theirs at once wait for each other forever.
+        self.compute(np.zeros((self.chunk, *[preprocessing.size_px] * 2, 3), dtype=np.uint8))
 
     def compute(self, pictures: NDArray[np.uint8]) -> Floats:
         """Return the vectors (c, d) of one chunk (c, s, s, 3)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +65,20 @@ def random_weights(architecture: str) -> State:
             values = rng.uniform(low, high, shape)
         state[name] = values.astype(np.float32)
     return state
+
+
+@needs_openvino
+def test_openvino_has_computed_once_before_its_threads_start() -> None:
+    """Two threads that see their first tensor at once wait for each other forever."""
+    seen: list[str] = []
+
+    class Seen(OpenVinoEngine):
+        def compute(self, pictures: NDArray[np.uint8]) -> Floats:
+            seen.append(threading.current_thread().name)
+            return super().compute(pictures)
+
+    Seen(bundled("layer1"), BUNDLED_PREPROCESSING, "fp32")
+    assert seen == [threading.current_thread().name]
 
 
 @needs_openvino
