@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 
@@ -62,6 +63,8 @@ from auditor.stages import (
 )
 from auditor.store import Store
 from auditor.user_arrays import align_predictions, read_features, read_ids, read_predictions
+
+T = TypeVar("T")
 
 REPORT_ID_LENGTH = 12
 SMALL_PRODUCT = 100_000_000_000
@@ -115,31 +118,25 @@ def run_audit(
         checked = memory.digests if memory else ()
         return digest_of(engine_key(), dataset_key(dataset), facts, vectors, bars, seed, checked)
 
+    def stage(name: str, kind: type[T], make: Callable[[], T]) -> T:
+        return log.stage(name, make, rows_form(kind, ids), key)
+
     def look() -> Neighbours:
         return find_neighbours(vectors, facts.digest[rows_of(facts.ids, ids)], progress=log.progress)
 
-    near = log.stage("neighbours", look, rows_form(Neighbours, ids), key)
+    near = stage("neighbours", Neighbours, look)
     _name_misses(near, log)
-    copies = log.stage(
-        "duplicates",
-        lambda: find_duplicates(dataset, facts, vectors, near, bars),
-        rows_form(Duplicates, ids),
-        key,
-    )
+    copies = stage("duplicates", Duplicates, lambda: find_duplicates(dataset, facts, vectors, near, bars))
     _check_groups(dataset, copies)
     with calm_blas(vectors):
-        chances = log.stage(
+        chances = stage(
             "probabilities",
+            Probabilities,
             lambda: estimate_probabilities(dataset, vectors, near, copies, bars, seed, log.progress),
-            rows_form(Probabilities, ids),
-            key,
         )
     _name_unjudged(dataset, chances, log)
-    scores = log.stage(
-        "scores",
-        lambda: score_labels(dataset, vectors, near, copies, chances, log.progress),
-        rows_form(Scores, ids),
-        key,
+    scores = stage(
+        "scores", Scores, lambda: score_labels(dataset, vectors, near, copies, chances, log.progress)
     )
     inputs = FindingInputs(dataset, facts, vectors, near, copies, chances, scores, bars)
     found = log.stage("findings", lambda: find_findings(inputs, log.progress), FINDINGS, key)
@@ -154,7 +151,7 @@ def run_audit(
             SEPARATION,
             key,
         )
-    layout = log.stage("map", lambda: make_map(vectors, near, seed, log.progress), rows_form(Map, ids), key)
+    layout = stage("map", Map, lambda: make_map(vectors, near, seed, log.progress))
     return Audit(
         dataset=dataset,
         facts=facts,
