@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 from command import Command, Done
+from faults.tally import print_table
 
 # Before torch and BLAS are loaded: test machines are small, and several thread pools on two cores fight.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Close `make nightly` with the table of the faults that were tried."""
+    if config.option.markexpr == "nightly":
+        print_table(terminalreporter, config)
 
 
 @pytest.fixture(autouse=True)
