@@ -8,7 +8,6 @@ finished shard goes to the store, so a run that was stopped goes on where it was
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,14 +17,13 @@ import numpy as np
 
 from auditor.arrays import Floats, Progress, no_progress
 from auditor.backbones import Encoder
-from auditor.dataset import file_path
 from auditor.encoding import read_and_encode
 from auditor.errors import DataError
 from auditor.features import from_features
 from auditor.images import FileFacts, collect_facts
 from auditor.networks import available_cores
 from auditor.results import Dataset, Embeddings, ImageFacts
-from auditor.store import file_key
+from auditor.sources.rows import texts
 
 if TYPE_CHECKING:
     from auditor.store import Store
@@ -125,7 +123,7 @@ class EmbedJob:
     @classmethod
     def start(cls, dataset: Dataset, encoder: Encoder, store: Store | None) -> EmbedJob:
         """Look up every file, first its facts, then its vector."""
-        keys = [_stat_key(dataset, row) for row in range(len(dataset))]
+        keys = [dataset.contents.key(path) for path in texts(dataset.table["path"])]
         known = store.known_facts([key for key in keys if key]) if store else {}
         facts = [known.get(key) for key in keys]
         vectors = np.empty((len(dataset), encoder.backbone.dimensions), dtype=np.float32)
@@ -197,16 +195,6 @@ class EmbedJob:
         rows = [row for row, facts in enumerate(self.facts) if facts is not None and facts.readable]
         sources = [self.row_of[self.digest(row)] for row in rows]
         return Embeddings(self.dataset.ids[rows], self.vectors[sources], self.encoder.backbone)
-
-
-def _stat_key(dataset: Dataset, row: int) -> str:
-    """Return the store's key of a row's file, "" when there is no such file."""
-    path = file_path(dataset, row)
-    try:
-        stat = os.stat(path)  # noqa: PTH116 - names that are not UTF-8 are bytes, which Path does not take
-    except OSError:
-        return ""
-    return file_key(path, stat.st_size, stat.st_mtime_ns)
 
 
 def unit_rows(vectors: Floats) -> Floats:

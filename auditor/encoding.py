@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Progress
 from auditor.backbones import Encoder
-from auditor.dataset import file_path
 from auditor.errors import WeightsError
-from auditor.images import FileFacts, read_image_file
+from auditor.images import FileFacts, read_image_at
 from auditor.results import Dataset
 
 BATCHES_AT_ONCE = 2
@@ -148,6 +147,6 @@ def _read_ahead(job: Work, rows: Sequence[int], workers: int) -> Generator[Readi
 
 
 def _read(dataset: Dataset, encoder: Encoder, row: int) -> Reading:
-    """Read and decode one file once; runs in a thread."""
-    rgb, facts = read_image_file(file_path(dataset, row), str(dataset.table["path"].iat[row]))
+    """Read and decode one picture once; runs in a thread."""
+    rgb, facts = read_image_at(dataset.contents, str(dataset.table["path"].iat[row]))
     return row, facts, None if rgb is None else encoder.prepare(rgb)

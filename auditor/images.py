@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from auditor.arrays import Floats, Ids, as_ids
+from auditor.contents import Contents
 from auditor.decoding import decode_image
 from auditor.errors import DataError
 from auditor.quality import pixel_facts
@@ -64,37 +64,13 @@ class FileFacts:
     quality: tuple[float, ...]
 
 
-def read_file(path: str | bytes | os.PathLike[str]) -> bytes:
-    """Return a file's bytes.
-
-    Raises
-    ------
-    DataError
-        With the reason in plain words: it is gone, is a folder, or may not be read.
-    """
+def read_image_at(contents: Contents, path: str) -> tuple[NDArray[np.uint8] | None, FileFacts]:
+    """Read and decode one picture; like `read_image`, and what cannot be read is unreadable too."""
     try:
-        # Builtin open: pathlib takes no bytes, and names that are not UTF-8 come as bytes.
-        with open(path, "rb") as file:  # noqa: PTH123
-            return file.read()
-    except FileNotFoundError:
-        raise DataError("the file does not exist") from None
-    except PermissionError:
-        raise DataError("the file may not be read: permission denied") from None
-    except IsADirectoryError:
-        raise DataError("this is a folder, not a file") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"the file cannot be read: {getattr(error, 'strerror', None) or error}") from None
-
-
-def read_image_file(
-    path: str | bytes | os.PathLike[str], name: str = ""
-) -> tuple[NDArray[np.uint8] | None, FileFacts]:
-    """Read and decode one file; like `read_image`, and a file that cannot be read is unreadable too."""
-    try:
-        data = read_file(path)
+        data = contents.read(path)
     except DataError as error:
         return None, unreadable_facts(str(error))
-    return read_image(data, name or os.fsdecode(path))
+    return read_image(data, path)
 
 
 def read_image(data: bytes, name: str = "") -> tuple[NDArray[np.uint8] | None, FileFacts]:
@@ -175,15 +151,6 @@ def collect_facts(ids: Sequence[str] | NDArray[Any], rows: Sequence[FileFacts]) 
         signature=signatures.reshape(len(rows), SIGNATURE_SIDE, SIGNATURE_SIDE),
         quality={name: np.ascontiguousarray(quality[:, i]) for i, name in enumerate(QUALITY_FACTS)},
     )
-
-
-def vector_facts(ids: Sequence[str] | NDArray[Any], vectors: Floats) -> ImageFacts:
-    """Return the facts of samples that come as vectors (n, d): no pictures, the vector's digest."""
-    if len(vectors) != len(ids):
-        raise DataError(
-            f"vector_facts needs a vector for every id, got {len(ids)} ids and {len(vectors)} vectors."
-        )
-    return digest_facts(as_ids(ids), as_ids(vector_digests(vectors)))
 
 
 def vector_digests(vectors: Floats) -> list[str]:

@@ -22,6 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from auditor.arrays import Bools, Floats, Ids, Ints, as_ids, check_array, check_range, rows_of
+from auditor.contents import Contents, Folder
 from auditor.errors import DataError
 
 KINDS: tuple[str, ...] = (
@@ -61,6 +62,7 @@ class Dataset:
     source_rows : (n,) row number of each sample in its source, from 0, where rows were set aside or
         collapsed; joins the user's vectors when they come without ids. None when unknown.
     source_count : rows of the source; 0 when unknown.
+    held_by : where the pictures' bytes are when they are no files below `root`.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Dataset:
     has_images: bool = True
     source_rows: NDArray[np.int64] | None = None
     source_count: int = 0
+    held_by: Contents | None = None
 
     def __post_init__(self) -> None:
         if tuple(self.table.columns) != TABLE_COLUMNS:
@@ -85,6 +88,11 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    @cached_property
+    def contents(self) -> Contents:
+        """Where the pictures' bytes are, by `path`."""
+        return self.held_by or Folder(self.root)
 
     @cached_property
     def ids(self) -> Ids:

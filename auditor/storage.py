@@ -17,7 +17,6 @@ audit.json is written last, so a folder that has one is complete.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -101,7 +100,7 @@ def _writers(audit: Audit) -> dict[str, Callable[[Path], None]]:
     if audit.predictions is not None:
         arrays["predictions.npy"] = audit.predictions.values
     # ASCII, because a folder's name need not be valid text.
-    source = json.dumps({"root": os.path.abspath(audit.dataset.root)}) + "\n"  # noqa: PTH100
+    source = json.dumps(audit.dataset.contents.document()) + "\n"
     return {
         "samples.parquet": lambda file: tables.write_table(tables.samples_table(audit), file),
         "details.parquet": lambda file: tables.write_table(tables.details_table(audit), file),

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -58,12 +57,6 @@ _FACTS_ROW = np.dtype(
 )
 
 
-def file_key(path: str | bytes | os.PathLike[str], size: int, mtime_ns: int) -> str:
-    """Return the key of a file's facts: they are made again when its place, size or time changes."""
-    place = os.path.abspath(os.fsencode(path))  # noqa: PTH100 (names that are not UTF-8)
-    return hashlib.sha256(b"%s\0%d\0%d" % (place, size, mtime_ns)).hexdigest()
-
-
 class Store:
     """Facts of files and vectors of pictures, kept in one folder.
 
@@ -87,7 +80,7 @@ class Store:
         self._open()
 
     def known_facts(self, keys: Sequence[str]) -> dict[str, FileFacts]:
-        """Return the stored facts by key (see `file_key`); unknown keys are left out."""
+        """Return the stored facts by key (`Contents.key`); unknown keys are left out."""
         known: dict[str, FileFacts] = {}
         for start in range(0, len(keys), FACTS_AT_ONCE):
             part = keys[start : start + FACTS_AT_ONCE]

@@ -114,7 +114,7 @@ def add_control_pictures(audit: Audit, controls: Sequence[str]) -> Audit:
     if missing:
         raise DataError(
             f"Control samples are drawn from the dataset, and {missing[0]!r} does not open under "
-            f"{str(audit.dataset.root)!r}: make this page where the pictures lie."
+            f"{audit.dataset.contents.place!r}: make this page where the pictures lie."
         )
     pictures = {i: p for i, p in zip(controls, made, strict=True) if p is not None}
     return replace(audit, thumbnails={**audit.thumbnails, **pictures})
@@ -163,12 +163,11 @@ def encode_original(audit: Audit, row: int, side: int, digest: str = "") -> Thum
 
     None when the file does not open, or where `digest` is given and its bytes have another one.
     """
-    from auditor.dataset import file_path
     from auditor.errors import AuditError
-    from auditor.images import byte_digest, decode_rgb, encode_thumbnail, read_file
+    from auditor.images import byte_digest, decode_rgb, encode_thumbnail
 
     try:
-        data = read_file(file_path(audit.dataset, row))
+        data = audit.dataset.contents.read(str(audit.dataset.table["path"].iat[row]))
         if digest and byte_digest(data) != digest:
             return None
         rgb = decode_rgb(data)

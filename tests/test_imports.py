@@ -15,8 +15,8 @@ PACKAGES = ("auditor", "reports", "cli")
 
 # fmt: off
 ORDER = [
-    "errors", "arrays", "results",
-    "sources.names", "sources.options", "sources.rows", "sources.tables", "sources.class_folders",
+    "errors", "arrays", "sources.names", "contents", "results",
+    "sources.options", "sources.rows", "sources.tables", "sources.class_folders",
     "sources.manifests", "dataset",
     "quality", "decoding", "images",
     "networks", "checkpoints", "downloads", "preprocessing",

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from auditor.contents import Contents
 from auditor.errors import DataError
 from auditor.results import TABLE_COLUMNS, Dataset
 from auditor.sources.names import examples, plural
@@ -27,6 +28,7 @@ class Source:
     notes: list[str] = field(default_factory=list)
     descriptions: Mapping[str, str] = field(default_factory=dict)
     images: bool = True
+    held_by: Contents | None = None
 
 
 def texts(column: pd.Series) -> list[str]:
@@ -60,6 +62,7 @@ def make_dataset(rows: pd.DataFrame, source: Source) -> Dataset:
         has_images=source.images,
         source_rows=rows.index.to_numpy(dtype=np.int64),
         source_count=total,
+        held_by=source.held_by,
     )
 
 

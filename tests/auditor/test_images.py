@@ -12,17 +12,19 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
+from auditor.arrays import as_ids
+from auditor.contents import Folder, read_file
 from auditor.errors import DataError
 from auditor.images import (
     FileFacts,
     collect_facts,
     decode_rgb,
+    digest_facts,
     encode_thumbnail,
-    read_file,
     read_image,
-    read_image_file,
+    read_image_at,
     unreadable_facts,
-    vector_facts,
+    vector_digests,
 )
 from auditor.results import QUALITY_FACTS
 
@@ -68,18 +70,19 @@ def test_digest_tells_shapes_with_the_same_pixels_apart() -> None:
 
 
 def test_files_that_cannot_be_read_are_facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for path, word in ((tmp_path / "gone.jpg", "not exist"), (tmp_path, "folder")):
-        rgb, facts = read_image_file(path)
+    (tmp_path / "below").mkdir()
+    for path, word in (("gone.jpg", "not exist"), ("below", "folder")):
+        rgb, facts = read_image_at(Folder(tmp_path), path)
         assert rgb is None and word in facts.error and facts.byte_digest == ""
         with pytest.raises(DataError, match=word):
-            read_file(path)
-    assert "cannot be read" in read_image_file(b"nul\0byte")[1].error
+            read_file(tmp_path / path)
+    assert "cannot be read" in read_image_at(Folder(tmp_path), "nul\0byte")[1].error
 
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("builtins.open", refuse)
-    assert "permission denied" in read_image_file("secret.jpg")[1].error
+    assert "permission denied" in read_image_at(Folder(tmp_path), "secret.jpg")[1].error
 
 
 def test_a_name_that_is_not_utf8_is_read(tmp_path: Path) -> None:
@@ -88,7 +91,7 @@ def test_a_name_that_is_not_utf8_is_read(tmp_path: Path) -> None:
         Path(os.fsdecode(path)).write_bytes(file_of(pixels()))
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
-    rgb, facts = read_image_file(path)
+    rgb, facts = read_image_at(Folder(tmp_path), "caf%E9.png")
     np.testing.assert_array_equal(rgb, pixels())
     assert facts == facts_of(pixels())
 
@@ -114,12 +117,10 @@ def test_columns_hold_the_rows_in_order() -> None:
 def test_vectors_have_a_digest_and_no_picture() -> None:
     vectors = np.random.default_rng(0).standard_normal((3, 5)).astype(np.float32)
     vectors[2] = vectors[0]
-    facts = vector_facts(["a", "b", "c"], vectors)
+    facts = digest_facts(as_ids(["a", "b", "c"]), as_ids(vector_digests(vectors)))
     assert not facts.checked and facts.readable.all() and not facts.quality
     assert facts.digest[0] == facts.digest[2] != facts.digest[1]
-    assert vector_facts(["a", "b", "c"], np.asfortranarray(vectors)).digest.tolist() == facts.digest.tolist()
-    with pytest.raises(DataError, match="2 ids and 3 vectors"):
-        vector_facts(["a", "b"], vectors)
+    assert vector_digests(np.asfortranarray(vectors)) == facts.digest.tolist()
 
 
 @pytest.mark.parametrize(

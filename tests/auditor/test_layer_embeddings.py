@@ -48,8 +48,8 @@ def test_one_pass_fills_the_store_for_every_layer(
     layers: tuple[LayerEncoder, ...], dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[object] = []
-    real = encoding.read_image_file
-    monkeypatch.setattr(encoding, "read_image_file", lambda *a: (read.append(a), real(*a))[1])
+    real = encoding.read_image_at
+    monkeypatch.setattr(encoding, "read_image_at", lambda *a: (read.append(a), real(*a))[1])
     store = Store(tmp_path / "store")
     assert embed_layers(dataset, layers, store, workers=2) == len(read) == len(dataset)
     assert embed_layers(dataset, layers, store) == 0

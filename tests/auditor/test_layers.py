@@ -113,8 +113,8 @@ def test_one_decode_for_all_layers_and_the_same_audits_as_alone(
 ) -> None:
     dataset = read_dataset(make_folders(tmp_path / "photos", each=8))
     read: list[object] = []
-    real = encoding.read_image_file
-    monkeypatch.setattr(encoding, "read_image_file", lambda *a: (read.append(a), real(*a))[1])
+    real = encoding.read_image_at
+    monkeypatch.setattr(encoding, "read_image_at", lambda *a: (read.append(a), real(*a))[1])
     settings = AuditSettings(backbone="bundled", device="cpu", offline=True, batch_size=8)
     audits = run_layers(dataset, settings, ["layer1", "layer3+layer4"])
     assert len(read) == len(dataset)

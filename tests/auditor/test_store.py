@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 
 from auditor.arrays import Floats
+from auditor.contents import file_key
 from auditor.errors import AuditError, DataError, OutputError
 from auditor.images import FileFacts, unreadable_facts
 from auditor.results import SIGNATURE_SIDE
 from auditor.shards import ShardFolder
-from auditor.store import MARKER_NAME, Store, file_key
+from auditor.store import MARKER_NAME, Store
 
 KEY = "resnet18|avgpool|abc|4|resize|fp32"
 
