@@ -32,7 +32,6 @@ from auditor.errors import DataError, OutputError
 from auditor.label_studio import encode_text, nothing_flagged, questions_of
 from auditor.materialise import TreeFile, folder_names, place_files
 from auditor.results import Audit, Finding
-from auditor.sources.names import locate
 from auditor.tables import csv_text
 
 IMAGES, LABELS_FILE, CLASSES_FILE, ARCHIVE = "images", "labels.csv", "classes.csv", "imagenet.zip"
@@ -94,7 +93,8 @@ def write_findings_folder(
     _check_originals(audit, files)
     if options.link:
         _check_links(folder)
-    place_files(files, folder, "symlink" if options.link else "copy", progress)
+    mode = "symlink" if options.link else "copy"
+    place_files(files, audit.dataset.contents, folder, mode, progress)
     _write_csv(_table(audit, flagged), folder / LABELS_FILE)
     _write_csv(_classes(audit, flagged), folder / CLASSES_FILE)
     if options.archive:
@@ -163,17 +163,19 @@ def _seen_as(stem: str, folder: str) -> str:
 
 
 def _file(audit: Audit, sample: _Flagged) -> TreeFile:
-    source = locate(os.fspath(audit.dataset.root), audit.dataset.table["path"][sample.row])
-    ids, digests = audit.facts.ids, audit.facts.byte_digest
-    return TreeFile(str(ids[sample.row]), source, str(digests[sample.row]), sample.place)
+    path, ids, digests = audit.dataset.table["path"], audit.facts.ids, audit.facts.byte_digest
+    return TreeFile(str(ids[sample.row]), str(path[sample.row]), str(digests[sample.row]), sample.place)
 
 
 def _check_originals(audit: Audit, files: Sequence[TreeFile]) -> None:
-    gone = [file.id for file in files if not os.path.isfile(file.source)]  # noqa: PTH113 - any name is a no
+    contents = audit.dataset.contents
+    named = [(file.id, contents.file(file.path)) for file in files]
+    # What lies inside another file shows when it is copied.
+    gone = [i for i, name in named if name is not None and not os.path.isfile(name)]  # noqa: PTH113
     if gone:
         raise DataError(
             f"{len(gone):,} of the {len(files):,} originals cannot be found, the first is {gone[0]!r}: put "
-            f"the dataset back to {str(audit.dataset.root)!r}, where it was audited, or run the audit again."
+            f"the dataset back to {contents.place!r}, where it was audited, or run the audit again."
         )
 
 

@@ -32,9 +32,9 @@ from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 from xml.etree import ElementTree
 
+from auditor.contents import Contents
 from auditor.errors import DataError, UsageError
 from auditor.results import Audit, Finding
-from auditor.sources.names import locate
 
 TASKS_SCHEMA = "auditor.tasks/1"
 TASKS_FILE, CONFIG_FILE = "tasks.json", "labeling-config.xml"
@@ -183,7 +183,7 @@ def _task(audit: Audit, row: int, findings: list[Finding], prefix: str) -> dict[
     return {
         "data": {
             "schema": TASKS_SCHEMA,
-            "image": image_address(prefix, audit.dataset.root, sample["path"]),
+            "image": image_address(prefix, audit.dataset.contents, sample["path"]),
             **about,
             "question": _asked(about, findings),
             **_question(first),
@@ -228,16 +228,18 @@ def _results(suggested: str) -> Iterator[dict[str, Any]]:
         yield {"from_name": CLASS_CONTROL, "to_name": PICTURE, "type": "choices", "value": value}
 
 
-def image_address(prefix: str, root: Path, path: str) -> str:
-    """Return the address of a picture: `prefix` and its path relative to `root`.
+def image_address(prefix: str, contents: Contents, path: str) -> str:
+    """Return the address of a picture: `prefix` and its path relative to the dataset's folder.
 
     The path is percent-encoded as the bytes it has on disk; after the scheme of a bucket it stays as it is.
-    A path outside `root` keeps all of its folders.
+    A path outside of it keeps all of its folders.
     """
+    found = contents.file(path)
     if _BUCKETS.match(prefix):
         return encode_text(prefix + path)
-    found = locate(os.fspath(root), path)
-    name = os.path.relpath(found, root)
+    if found is None:
+        return prefix + quote(path)
+    name = os.path.relpath(found, contents.place)
     if os.path.isabs(path) and name.startswith(os.pardir):  # noqa: PTH117 - text, as `locate` gives it
         name = found.lstrip("/")
     return prefix + quote(os.fsencode(name.replace(os.sep, "/")))
@@ -245,6 +247,12 @@ def image_address(prefix: str, root: Path, path: str) -> str:
 
 def _checked_prefix(audit: Audit, prefix: str | None) -> str:
     if prefix is None:
+        paths, contents = audit.dataset.table["path"], audit.dataset.contents
+        if len(paths) and contents.file(str(paths.iat[0])) is None:
+            raise UsageError(
+                f"The pictures lie in {contents.place!r}, where Label Studio cannot look: say with "
+                "--image-prefix where it finds them, or use --to folder."
+            )
         folder = audit.dataset.root.name
         return LOCAL_FILES + (f"{quote(os.fsencode(folder))}/" if folder else "")
     if not re.match(r"/|[A-Za-z][A-Za-z0-9+._-]*://.", prefix) or not prefix.isprintable():

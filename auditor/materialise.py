@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auditor.arrays import Progress, no_progress
+from auditor.contents import Contents
 from auditor.errors import DataError, OutputError, UsageError
 from auditor.images import byte_digest
 from auditor.sources.class_folders import SYSTEM_NAMES
@@ -166,21 +167,25 @@ def _numbered(stem: str, number: int, suffix: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TreeFile:
-    """One picture of the tree: `source` is what `open` takes, `place` comes from `tree_paths`."""
+    """One picture of the tree: `path` is the original's in its contents, `place` comes from `tree_paths`."""
 
     id: str
-    source: str
+    path: str
     byte_digest: str
     place: str
 
 
-def place_files(files: Sequence[TreeFile], folder: Path, mode: str, progress: Progress = no_progress) -> None:
+def place_files(
+    files: Sequence[TreeFile], contents: Contents, folder: Path, mode: str, progress: Progress = no_progress
+) -> None:
     """Put each original into `folder`, which holds no tree yet, at its place; `mode` is one of `MODES`.
 
     Raises
     ------
     DataError
-        If an original has changed since.
+        If an original cannot be read, or has changed since.
+    UsageError
+        If links are asked for and the originals are no files.
     OutputError
         If links cannot be made here, or two names are one to this file system.
     """
@@ -192,9 +197,9 @@ def place_files(files: Sequence[TreeFile], folder: Path, mode: str, progress: Pr
             _make_folder(folder, parent, made)
         try:
             if mode == "copy":
-                _copy(file, folder / file.place)
+                _copy(file, contents, folder / file.place)
             else:
-                _link(file.source, f"{here}/{file.place}", mode)
+                _link(_linkable(file, contents), f"{here}/{file.place}", mode)
         except FileExistsError as error:
             raise OutputError(_one_name(file.place)) from error
         progress("files", done, len(files))
@@ -219,17 +224,30 @@ def _one_name(place: str) -> str:
     )
 
 
-def _copy(file: TreeFile, target: Path) -> None:
-    with Path(file.source).open("rb") as original:
-        data = original.read()
-        facts = os.fstat(original.fileno())
+def _copy(file: TreeFile, contents: Contents, target: Path) -> None:
+    try:
+        data = contents.read(file.path)
+    except DataError as error:
+        raise DataError(f"The original of {file.id!r} cannot be copied: {error}.") from None
     if byte_digest(data) != file.byte_digest:
         raise DataError(
             f"The file of {file.id!r} has changed since the audit: run the audit again on what is there now."
         )
     with target.open("xb") as copy:
         copy.write(data)
-    os.utime(target, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    if (original := contents.file(file.path)) is not None:
+        facts = os.stat(original)  # noqa: PTH116 - the name need not be UTF-8
+        os.utime(target, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+def _linkable(file: TreeFile, contents: Contents) -> str:
+    name = contents.file(file.path)
+    if name is None:
+        raise UsageError(
+            f"The pictures lie inside {contents.place!r}, where no link can point: use copies "
+            "(--materialize copy)."
+        )
+    return name
 
 
 def _link(source: str, target: str, mode: str) -> None:

@@ -25,11 +25,12 @@ from typing import Any
 import pandas as pd
 
 from auditor.arrays import Progress, as_ids
+from auditor.contents import Folder
 from auditor.dataset import MANIFEST_NAMES, fingerprint
 from auditor.errors import DataError, OutputError, UsageError
 from auditor.materialise import TreeFile, check_mode, place_files, tree_paths
 from auditor.results import Audit
-from auditor.sources.names import encode_name, locate, plural
+from auditor.sources.names import encode_name, plural
 from auditor.tables import csv_text
 from auditor.version_plan import PlanRow, VersionPlan
 from auditor.workspace import LOCK, STARTED, Contents
@@ -72,22 +73,27 @@ class VersionFiles:
         if options.materialize is not None and not audit.dataset.has_images:
             raise UsageError("This audit was made from vectors without pictures: leave out --materialize.")
         self.root = Path(options.root or audit.dataset.root)
+        self.contents = audit.dataset.contents if options.root is None else Folder(self.root)
         keep = [row.action != "dropped" for row in plan.rows]
         self.table = audit.dataset.table[keep].reset_index(drop=True)
         self.rows: list[PlanRow] = [r for r, kept in zip(plan.rows, keep, strict=True) if kept]
         self.byte_digests: list[str] = audit.facts.byte_digest[keep].tolist()
 
     @cached_property
-    def sources(self) -> list[str]:
-        """Names under which `open` finds the originals, "" where a row names none."""
-        root = os.fspath(self.root)
-        return [locate(root, path) if path else "" for path in self.table["path"]]
+    def originals(self) -> list[str | None]:
+        """Names under which `open` finds the originals, "" where a row names none, None inside others."""
+        return [self.contents.file(path) if path else "" for path in self.table["path"]]
 
     @cached_property
     def paths(self) -> list[str]:
         """What the manifest says: paths that resolve from the folder."""
         if self.options.materialize is not None:
             return self._tree_paths()
+        if None in self.originals:
+            raise UsageError(
+                f"The pictures lie inside {self.contents.place!r}, where a manifest cannot point: add "
+                "--materialize copy."
+            )
         above = os.path.relpath(os.path.realpath(self.root), os.path.realpath(self.folder))
         prefix = "/".join(map(encode_name, Path(above).parts))
         paths = self.table["path"].tolist()
@@ -95,7 +101,7 @@ class VersionFiles:
         if self.audit.dataset.has_images:
             return resolved
         # A path that leads nowhere is a name, and stays what it was.
-        there = map(_is_file, self.sources)
+        there = map(_is_file, self.originals)
         return [new if found else old for old, new, found in zip(paths, resolved, there, strict=True)]
 
     def _tree_paths(self) -> list[str]:
@@ -134,17 +140,18 @@ class VersionFiles:
         if self.options.overwrite:
             self._check_replaceable()
         here, root = Path(os.path.realpath(self.folder)), Path(os.path.realpath(self.root))
-        if root.is_relative_to(here) or _reaches_into(self.sources, here):
+        if root.is_relative_to(here) or _reaches_into(self.originals, here):
             raise OutputError(f"--out {str(self.folder)!r} holds the audited dataset itself: choose another.")
         if not self.rows:
             raise UsageError("Every sample would be dropped: nothing is left to write.")
         if not dataset.has_images:
             return
-        gone = [row.id for row, file in zip(self.rows, self.sources, strict=True) if not _is_file(file)]
+        gone = [row.id for row, file in zip(self.rows, self.originals, strict=True) if not _is_file(file)]
         if gone:
             raise DataError(
-                f"{len(gone):,} of {plural(len(self.rows), 'picture')} not found under {str(self.root)!r}, "
-                f"the first is {gone[0]!r}: say with --root where the pictures lie, or drop what is gone."
+                f"{len(gone):,} of {plural(len(self.rows), 'picture')} not found under "
+                f"{self.contents.place!r}, the first is {gone[0]!r}: say with --root where the pictures lie, "
+                "or drop what is gone."
             )
         if here.is_relative_to(root) and reads_folders(self.audit, root):
             raise OutputError(
@@ -172,9 +179,9 @@ class VersionFiles:
     def write(self, folder: Path, progress: Progress) -> None:
         """Write everything but the record into `folder`."""
         if self.options.materialize is not None:
-            columns = ([r.id for r in self.rows], self.sources, self.byte_digests, self.paths)
+            columns = ([r.id for r in self.rows], self.table["path"], self.byte_digests, self.paths)
             files = [TreeFile(*values) for values in zip(*columns, strict=True)]
-            place_files(files, folder, self.options.materialize, progress)
+            place_files(files, self.contents, folder, self.options.materialize, progress)
         (folder / MANIFEST).write_bytes(self.manifest)
         (folder / JOURNAL).write_bytes(csv_text(self.journal()).encode())
         left = {row.label_after for row in self.rows}
@@ -238,11 +245,12 @@ def read_record(folder: Path) -> Json | None:
     return document if known and {"plan", "options", "pictures", "entries"} <= document.keys() else None
 
 
-def _is_file(path: str) -> bool:
-    return os.path.isfile(path)  # noqa: PTH113 - takes a NUL in the name without an error
+def _is_file(path: str | None) -> bool:
+    """Tell whether a file is there; what lies inside another one shows when it is read."""
+    return path is None or os.path.isfile(path)  # noqa: PTH113 - takes a NUL in the name without an error
 
 
-def _reaches_into(sources: Iterable[str], folder: Path) -> bool:
+def _reaches_into(sources: Iterable[str | None], folder: Path) -> bool:
     """Tell whether any original lies in `folder`."""
     parents = {os.path.dirname(source) for source in sources if source}  # noqa: PTH120 - fast for many
     return folder.is_dir() and any(Path(os.path.realpath(p)).is_relative_to(folder) for p in parents)

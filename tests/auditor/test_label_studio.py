@@ -15,6 +15,7 @@ import pytest
 from handover import HOSTILE, annotation, exported, exported_min, hostile_audit
 from toy import toy_audit
 
+from auditor.contents import Folder
 from auditor.decisions import DecisionFile, check_decisions
 from auditor.errors import DataError, UsageError
 from auditor.label_studio import (
@@ -398,14 +399,15 @@ def test_a_class_that_the_dataset_lacks_is_refused_with_the_dataset() -> None:
 
 def test_addresses_of_pictures(tmp_path: Path) -> None:
     assert (
-        image_address("https://h/p/", tmp_path, "cat/a b&c#1?.png") == "https://h/p/cat/a%20b%26c%231%3F.png"
+        image_address("https://h/p/", Folder(tmp_path), "cat/a b&c#1?.png")
+        == "https://h/p/cat/a%20b%26c%231%3F.png"
     )
-    assert image_address("s3://bucket/", tmp_path, "cat/a b.png") == "s3://bucket/cat/a b.png"
-    assert image_address("/d/", tmp_path, str(tmp_path / "cat" / "a.png")) == "/d/cat/a.png"
+    assert image_address("s3://bucket/", Folder(tmp_path), "cat/a b.png") == "s3://bucket/cat/a b.png"
+    assert image_address("/d/", Folder(tmp_path), str(tmp_path / "cat" / "a.png")) == "/d/cat/a.png"
     (tmp_path / "caf%E9.png").touch()
-    assert image_address("/d/", tmp_path, "caf%E9.png") == "/d/caf%25E9.png"
+    assert image_address("/d/", Folder(tmp_path), "caf%E9.png") == "/d/caf%25E9.png"
     (tmp_path / "caf%E9.png").rename(tmp_path / "caf\udce9.png")
-    assert image_address("/d/", tmp_path, "caf%E9.png") == "/d/caf%E9.png", "the bytes on disk"
+    assert image_address("/d/", Folder(tmp_path), "caf%E9.png") == "/d/caf%E9.png", "the bytes on disk"
 
 
 def test_every_address_leads_to_its_file(audit: Audit, tasks: list[Any]) -> None:

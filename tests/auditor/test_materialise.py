@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from auditor.contents import Folder
 from auditor.dataset import ReadOptions, read_dataset
 from auditor.errors import DataError, OutputError, UsageError
 from auditor.images import byte_digest
@@ -112,12 +113,14 @@ def test_files_are_placed_and_originals_stay(mode: str, tmp_path: Path) -> None:
     file = original(tmp_path / "old", "1.jpg", b"picture")
     empty = original(tmp_path / "old", "2.jpg", b"")
     seen: list[int] = []
-    place_files([file, empty], tmp_path / "new", mode, lambda stage, done, total: seen.append(done))
+    place_files(
+        [file, empty], Folder(tmp_path), tmp_path / "new", mode, lambda stage, done, total: seen.append(done)
+    )
     made = tmp_path / "new" / "rose" / "1.jpg"
     assert made.read_bytes() == b"picture"
-    assert made.stat().st_mtime_ns == 1_000_000_007 == Path(file.source).stat().st_mtime_ns
+    assert made.stat().st_mtime_ns == 1_000_000_007 == Path(file.path).stat().st_mtime_ns
     assert made.is_symlink() == (mode == "symlink")
-    assert made.samefile(file.source) == (mode != "copy")
+    assert made.samefile(file.path) == (mode != "copy")
     assert seen == [1, 2]
     if mode == "symlink":
         assert not made.readlink().is_absolute()
@@ -128,9 +131,9 @@ def test_files_are_placed_and_originals_stay(mode: str, tmp_path: Path) -> None:
 def test_a_changed_original_is_not_copied(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     file = original(tmp_path, "1.jpg", b"picture")
-    Path(file.source).write_bytes(b"another")
+    Path(file.path).write_bytes(b"another")
     with pytest.raises(DataError, match=r"'1\.jpg' has changed since the audit"):
-        place_files([file], tmp_path / "new", "copy")
+        place_files([file], Folder(tmp_path), tmp_path / "new", "copy")
 
 
 def test_links_across_file_systems_name_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +145,7 @@ def test_links_across_file_systems_name_copy(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
     with pytest.raises(OutputError, match=r"Hard links .*--materialize copy"):
-        place_files([file], tmp_path / "new", "hardlink")
+        place_files([file], Folder(tmp_path), tmp_path / "new", "hardlink")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -152,10 +155,10 @@ def test_nothing_that_is_there_is_written_over(mode: str, tmp_path: Path) -> Non
     new.mkdir()
     file = original(tmp_path, "1.jpg", b"picture")
     with pytest.raises(OutputError, match="one and the same"):
-        place_files([file, file], new, mode)
+        place_files([file, file], Folder(tmp_path), new, mode)
     (new / "tulip").mkdir()
     with pytest.raises(OutputError, match="'tulip' and another name"):
-        place_files([TreeFile("1", file.source, file.byte_digest, "tulip/1.jpg")], new, mode)
+        place_files([TreeFile("1", file.path, file.byte_digest, "tulip/1.jpg")], Folder(tmp_path), new, mode)
 
 
 def test_a_link_is_followed_once(tmp_path: Path) -> None:
@@ -164,7 +167,7 @@ def test_a_link_is_followed_once(tmp_path: Path) -> None:
     file = original(tmp_path, "1.jpg", b"picture")
     (tmp_path / "link.jpg").symlink_to("1.jpg")
     linked = TreeFile("l", str(tmp_path / "link.jpg"), file.byte_digest, "rose/link.jpg")
-    place_files([linked], tmp_path / "new", "hardlink")
+    place_files([linked], Folder(tmp_path), tmp_path / "new", "hardlink")
     assert not (tmp_path / "new" / "rose" / "link.jpg").is_symlink()
 
 
@@ -173,7 +176,12 @@ def test_hostile_classes_are_read_back_as_folders(tmp_path: Path) -> None:
     new.mkdir()
     file = original(tmp_path, "1.jpg", b"picture")
     places = tree_paths(list(classes), ["1.jpg"] * len(classes), [classes], ("manifest.csv",))
-    place_files([TreeFile("1", file.source, file.byte_digest, place) for place in places], new, "symlink")
+    place_files(
+        [TreeFile("1", file.path, file.byte_digest, place) for place in places],
+        Folder(tmp_path),
+        new,
+        "symlink",
+    )
     found = read_dataset(new, ReadOptions(layout="class"))
     assert sorted(found.table["path"]) == sorted(places)
     assert set(found.classes) == set(folder_names(classes, ("manifest.csv",)).values())
