@@ -126,7 +126,11 @@ def run_audit(
 
     near = stage("neighbours", Neighbours, look)
     _name_misses(near, log)
-    copies = stage("duplicates", Duplicates, lambda: find_duplicates(dataset, facts, vectors, near, bars))
+    copies = stage(
+        "duplicates",
+        Duplicates,
+        lambda: find_duplicates(dataset, facts, vectors, near, bars, log.progress),
+    )
     _check_groups(dataset, copies)
     with calm_blas(vectors):
         chances = stage(

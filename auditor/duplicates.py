@@ -12,11 +12,12 @@ of the other's whole thumbnail. The bars are absolute: one relative to the data 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.arrays import Floats, Ints, rows_of
+from auditor.arrays import Floats, Ints, Progress, no_progress, rows_of
 from auditor.results import Dataset, Duplicates, Embeddings, ImageFacts, Neighbours, Thresholds
 
 CANDIDATES = 20
@@ -56,6 +57,8 @@ LEAST_DETAIL = 0.04
 """Share of a picture's variance finer than 8 x 8 below which different pictures look alike (tiny or empty
 ones: scikit-learn's 8 x 8 digits have 0.02, photographs 0.05 to 0.4); such pairs need `near_copy_plain`."""
 PAIR_BLOCK = 512
+STEPS, FIRST_LOOK = 1_000, 300
+"""Steps of the whole stage, and those of the coarse look at all pairs."""
 
 Greys = NDArray[np.uint8] | Floats
 """Thumbnails (m, s, s), grey levels 0..255; a million of them are converted to floats block by block."""
@@ -70,15 +73,17 @@ def find_duplicates(
     embeddings: Embeddings,
     neighbours: Neighbours,
     thresholds: Thresholds,
+    progress: Progress = no_progress,
 ) -> Duplicates:
     """Group copies and near copies.
 
     Without pictures (`facts.checked` is False) only equal vectors are copies: nothing else can be confirmed.
     """
     exact = neighbours.representative
-    links = (
-        _near_copies(facts, embeddings, neighbours, thresholds) if facts.checked else np.empty((0, 2), int)
-    )
+    links = np.empty((0, 2), int)
+    if facts.checked:
+        tell = partial(progress, "duplicates")
+        links = _near_copies(facts, embeddings, neighbours, thresholds, tell)
     centre = _link(len(embeddings.ids), links)
     representative = centre[exact].astype(np.int32)
     shared = np.bincount(representative, minlength=len(exact)) > 1
@@ -89,7 +94,11 @@ def find_duplicates(
 
 
 def _near_copies(
-    facts: ImageFacts, embeddings: Embeddings, neighbours: Neighbours, thresholds: Thresholds
+    facts: ImageFacts,
+    embeddings: Embeddings,
+    neighbours: Neighbours,
+    thresholds: Thresholds,
+    tell: Callable[[int, int], None],
 ) -> Pairs:
     """Confirmed pairs (p, 2) of distinct pictures, each once, the stronger match first."""
     rows = rows_of(facts.ids, embeddings.ids)
@@ -103,10 +112,18 @@ def _near_copies(
     pairs = pairs[(_contrast(signatures)[pairs] >= LEAST_CONTRAST).all(axis=1)]
     plain = (detail(signatures)[pairs] < LEAST_DETAIL).any(axis=1)
     bars = np.where(plain, thresholds.near_copy_plain, thresholds.near_copy_pixels)
-    coarse = match_pixels(signatures, pairs, COARSE_SIDE, greys, COARSE_SIZE)
+    coarse = match_pixels(
+        signatures,
+        pairs,
+        COARSE_SIDE,
+        greys,
+        COARSE_SIZE,
+        lambda share: tell(round(FIRST_LOOK * share), STEPS),
+    )
     close = coarse >= np.where(plain, thresholds.near_copy_plain, COARSE_BAR)
     pairs, bars = pairs[close], bars[close]
-    match = match_pixels(signatures, pairs)
+    rest = STEPS - FIRST_LOOK
+    match = match_pixels(signatures, pairs, done=lambda share: tell(FIRST_LOOK + round(rest * share), STEPS))
     order = np.argsort(-match, kind="stable")
     return np.asarray(pairs[order][(match >= bars)[order]])
 
@@ -146,6 +163,7 @@ def match_pixels(
     side: int = COMPARE_SIDE,
     look: Look | None = None,
     size: int | None = None,
+    done: Callable[[float], None] = lambda share: None,
 ) -> Floats:
     """Correlation (p,) in [-1, 1] of the best window of one picture with the whole of the other.
 
@@ -158,6 +176,7 @@ def match_pixels(
     side : side in pixels at which windows are compared.
     look : what is compared, `edges` (the default) or `greys`.
     size : side to which thumbnails are averaged first; None leaves them as they are.
+    done : called with the share of the pairs that are compared, in [0, 1].
     """
     look = look or edges
     best = np.full(len(pairs), -1.0, dtype=np.float32)
@@ -165,6 +184,7 @@ def match_pixels(
         part = slice(start, start + PAIR_BLOCK)
         a, b = (_shrink(signatures[pairs[part, end]], size or signatures.shape[1]) for end in (0, 1))
         best[part] = np.maximum(_fit(a, b, side, look), _fit(b, a, side, look))
+        done((start + len(a)) / len(pairs))
     return best
 
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from stages import make_dataset, make_embeddings, run_stages
 
+from auditor.arrays import Progress, no_progress
 from auditor.duplicates import _link, detail, find_duplicates, match_pixels
 from auditor.images import collect_facts, read_image
 from auditor.neighbours import find_neighbours
@@ -71,7 +72,9 @@ def read(files: Sequence[bytes]) -> ImageFacts:
     return collect_facts(ids, [read_image(file)[1] for file in files])
 
 
-def group(files: Sequence[bytes], thresholds: Thresholds | None = None) -> Duplicates:
+def group(
+    files: Sequence[bytes], thresholds: Thresholds | None = None, progress: Progress = no_progress
+) -> Duplicates:
     """Group pictures; coarse colours are the vectors, so that nearly all pairs are looked at."""
     facts = read(files)
     cells = [
@@ -80,9 +83,8 @@ def group(files: Sequence[bytes], thresholds: Thresholds | None = None) -> Dupli
     ]
     embeddings = make_embeddings(np.array(cells))
     near = find_neighbours(embeddings, facts.digest)
-    return find_duplicates(
-        make_dataset(["a"] * len(files)), facts, embeddings, near, thresholds or Thresholds()
-    )
+    dataset = make_dataset(["a"] * len(files))
+    return find_duplicates(dataset, facts, embeddings, near, thresholds or Thresholds(), progress)
 
 
 def members(copies: Duplicates) -> set[frozenset[int]]:
@@ -117,6 +119,16 @@ def test_exact_copies_are_found_in_any_format() -> None:
     assert members(copies) == {frozenset({0, 4, 6}), frozenset({1, 5})}
     assert copies.identical.all()
     assert copies.representative.tolist() == [0, 1, 2, 3, 0, 1, 0]
+
+
+def test_the_comparison_of_pixels_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auditor.duplicates.PAIR_BLOCK", 4)
+    told: list[tuple[str, int, int]] = []
+    pictures = [photo(seed) for seed in range(6)]
+    group([png(p) for p in pictures] + [jpeg(p, 40) for p in pictures], progress=lambda *at: told.append(at))
+    steps = [done for _, done, _ in told]
+    assert len(steps) > 4 and steps == sorted(steps)
+    assert {(stage, total) for stage, _, total in told} == {("duplicates", steps[-1])}
 
 
 def test_different_pictures_of_one_kind_are_no_copies() -> None:
