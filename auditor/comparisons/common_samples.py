@@ -12,7 +12,7 @@ saturated output, say) are no proof of a copy. Where no audit read pictures, equ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 
 import numpy as np
@@ -223,7 +223,16 @@ def _common_dataset(audits: Sequence[Audit], reader: Audit, ids: Ids) -> Dataset
     users = join_groups([_user_groups(audit, ids) for audit in audits])
     table = table.assign(group=as_ids([f"group {g}" if g >= 0 else "" for g in users.tolist()]))
     classes = tuple(sorted({name for audit in audits for name in audit.dataset.classes}))
-    return Dataset(reader.dataset.name, reader.dataset.root, classes, table, has_images=reader.facts.checked)
+    return replace(
+        reader.dataset,
+        classes=classes,
+        table=table,
+        has_images=reader.facts.checked,
+        notes=(),
+        descriptions={},
+        source_rows=None,
+        source_count=0,
+    )
 
 
 def _user_groups(audit: Audit, ids: Ids) -> Ints:
