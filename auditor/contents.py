@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from auditor.errors import DataError
+from auditor.files import read_file
 from auditor.sources.names import locate
 
 
@@ -77,25 +77,3 @@ def file_key(path: str | bytes | os.PathLike[str], size: int, mtime_ns: int, par
     place = os.path.abspath(os.fsencode(path))  # noqa: PTH100 (names that are not UTF-8)
     inside = b"\0" + part.encode("utf-8", "surrogatepass") if part else b""
     return hashlib.sha256(b"%s\0%d\0%d%s" % (place, size, mtime_ns, inside)).hexdigest()
-
-
-def read_file(path: str | bytes | os.PathLike[str]) -> bytes:
-    """Return a file's bytes.
-
-    Raises
-    ------
-    DataError
-        With the reason in plain words: it is gone, is a folder, or may not be read.
-    """
-    try:
-        # Builtin open: pathlib takes no bytes, and names that are not UTF-8 come as bytes.
-        with open(path, "rb") as file:  # noqa: PTH123
-            return file.read()
-    except FileNotFoundError:
-        raise DataError("the file does not exist") from None
-    except PermissionError:
-        raise DataError("the file may not be read: permission denied") from None
-    except IsADirectoryError:
-        raise DataError("this is a folder, not a file") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"the file cannot be read: {getattr(error, 'strerror', None) or error}") from None

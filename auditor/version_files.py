@@ -33,10 +33,10 @@ from auditor.results import Audit
 from auditor.sources.names import encode_name, plural
 from auditor.tables import csv_text
 from auditor.version_plan import PlanRow, VersionPlan
+from auditor.version_record import RECORD, SCHEMA, read_record
 from auditor.workspace import LOCK, STARTED, Contents
 
-SCHEMA = "auditor.version/1"
-MANIFEST, JOURNAL, CLASSES, RECORD = "manifest.csv", "journal.csv", "classes.csv", "version.json"
+MANIFEST, JOURNAL, CLASSES = "manifest.csv", "journal.csv", "classes.csv"
 CONFLICTS_PAGE = "conflicts.html"
 TAKEN: tuple[str, ...] = (MANIFEST, JOURNAL, CLASSES, RECORD, CONFLICTS_PAGE, *MANIFEST_NAMES, STARTED, LOCK)
 """Names at the top of a version that no class folder may have."""
@@ -233,16 +233,6 @@ def reads_folders(audit: Audit, root: Path) -> bool:
         if not nested and not (len(parts) > 1 and parts[0] == label):
             return False
     return True
-
-
-def read_record(folder: Path) -> Json | None:
-    """Return version.json of the version in `folder`, None when it holds none."""
-    try:
-        document = json.loads((Path(folder) / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    known = isinstance(document, dict) and document.get("schema") == SCHEMA
-    return document if known and {"plan", "options", "pictures", "entries"} <= document.keys() else None
 
 
 def _is_file(path: str | None) -> bool:

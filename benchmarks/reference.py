@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.images import decode_rgb, encode_thumbnail, read_file
+from auditor.files import read_file
+from auditor.images import decode_rgb, encode_thumbnail
 from auditor.results import Audit, Thumbnail
 from reports.thumbnails import NEIGHBOUR_QUALITY, NEIGHBOUR_SIDE, QUALITY, fit_budget, planned_sides
 

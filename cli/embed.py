@@ -25,6 +25,7 @@ def embed(
     label_column: o.LabelColumn = None,
     root: o.Root = None,
     layout: o.Layout = "auto",
+    follow_links: o.FollowLinks = False,
     backbone: o.Backbone = None,
     weights: o.Weights = None,
     layer: o.Layer = None,
@@ -48,7 +49,8 @@ def embed(
     )
     check_settings(settings)
     _check_store(out)
-    dataset = read_dataset(data, ReadOptions(layout, root, path_column, label_column))
+    reading = ReadOptions(layout, root, path_column, label_column, follow_links=follow_links)
+    dataset = read_dataset(data, reading)
     for note in dataset.notes:
         print_warning(note)
     with show_progress(quiet) as progress:

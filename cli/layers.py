@@ -47,6 +47,7 @@ def layers(
     label_column: o.LabelColumn = None,
     root: o.Root = None,
     layout: o.Layout = "auto",
+    follow_links: o.FollowLinks = False,
     backbone: o.Backbone = None,
     weights: o.Weights = None,
     names: Layers = DEFAULT,
@@ -88,7 +89,8 @@ def layers(
     check_out(target, data)
     output = Output(target, overwrite)
     output.check()
-    dataset = read_dataset(data, ReadOptions(layout, root, path_column, label_column))
+    reading = ReadOptions(layout, root, path_column, label_column, follow_links=follow_links)
+    dataset = read_dataset(data, reading)
     with show_progress(quiet) as progress:
         audits = run_layers(dataset, settings, chosen, progress=progress, warn=print_warning)
         comparison = compare_layers(audits, chosen, seed, progress)

@@ -46,6 +46,15 @@ Layout = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+FollowLinks = Annotated[
+    bool,
+    typer.Option(
+        "--follow-links",
+        envvar="AUDITOR_FOLLOW_LINKS",
+        help="Follow links that lead out of a folder of class folders.",
+        rich_help_panel=DATA,
+    ),
+]
 Backbone = Annotated[
     str | None,
     typer.Option(

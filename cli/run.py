@@ -86,6 +86,7 @@ def run(
     label_column: o.LabelColumn = None,
     root: o.Root = None,
     layout: o.Layout = "auto",
+    follow_links: o.FollowLinks = False,
     backbone: o.Backbone = None,
     weights: o.Weights = None,
     layer: o.Layer = None,
@@ -133,7 +134,9 @@ def run(
     if like is not None:
         _refuse_beside_like(context)
         settings = settings_like(like, settings)
-    reading = ReadOptions(layout, root, path_column, label_column, images=features is None)
+    reading = ReadOptions(
+        layout, root, path_column, label_column, images=features is None, follow_links=follow_links
+    )
     run_request(Request(data, reading, settings, out, overwrite, limit_report, as_json, quiet))
 
 

@@ -57,7 +57,8 @@ def describe_command(dataset: Dataset, reading: ReadOptions, settings: AuditSett
     }
     each = ((name, said if isinstance(said, list) else [said]) for name, said in choices.items())
     given = [f"--{name} {value}" for name, many in each for value in many if value not in (None, "auto")]
-    return " ".join(["auditor run", dataset.name, *given])
+    flags = ["--follow-links"] if reading.follow_links else []
+    return " ".join(["auditor run", dataset.name, *given, *flags])
 
 
 def _lines(summary: dict[str, Any]) -> Iterator[str]:

@@ -15,8 +15,9 @@ PACKAGES = ("auditor", "reports", "cli")
 
 # fmt: off
 ORDER = [
-    "errors", "arrays", "sources.names", "contents", "results",
-    "sources.options", "sources.rows", "sources.tables", "sources.class_folders",
+    "errors", "arrays", "sources.names", "files", "contents", "results",
+    "sources.options", "sources.rows", "sources.tables", "version_record", "sources.links",
+    "sources.class_folders",
     "sources.manifests", "dataset",
     "quality", "decoding", "images",
     "networks", "checkpoints", "downloads", "preprocessing",

@@ -20,6 +20,7 @@ import pandas as pd
 
 from auditor.errors import DataError
 from auditor.results import Dataset
+from auditor.sources.links import LinkRule
 from auditor.sources.names import IMAGE_SUFFIXES, count_phrase, encode_entries, examples, plural
 from auditor.sources.options import ReadOptions
 from auditor.sources.rows import Source, make_dataset
@@ -33,12 +34,16 @@ Parts = tuple[str, ...]
 
 @dataclass
 class Tree:
-    """What lies under a folder: image names by folder, the folders, and counts of what was passed over."""
+    """What lies under a folder: image names by folder, the folders, and counts of what was passed over.
+
+    `outside` names the links that lead out of the folder and were not followed.
+    """
 
     images: dict[Parts, list[str]] = field(default_factory=dict)
     folders: list[Parts] = field(default_factory=list)
     children: defaultdict[Parts, set[str]] = field(default_factory=lambda: defaultdict(set))
     passed: Counter[str] = field(default_factory=Counter)
+    outside: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,11 @@ def read_class_folders(folder: Path, source: Source, options: ReadOptions) -> Da
         If there are no images, no class folders, fewer than two classes, or if the tree is nested and
         neither it nor `options.layout` says what the levels mean.
     """
-    tree = scan_tree(folder)
+    return dataset_of_tree(scan_tree(folder, options.follow_links), source, options)
+
+
+def dataset_of_tree(tree: Tree, source: Source, options: ReadOptions) -> Dataset:
+    """Return the dataset of what lies in a folder, wherever that is; raises like `read_class_folders`."""
     if not tree.images:
         raise DataError(_no_images(source.name, tree))
     layout = options.layout if options.layout != "auto" else guess_layout(tree, source.name)
@@ -73,15 +82,26 @@ def read_class_folders(folder: Path, source: Source, options: ReadOptions) -> Da
     return make_dataset(rows, source)
 
 
-def scan_tree(root: Path) -> Tree:
-    """List the images under `root` without opening any; links are followed, never twice or in a loop."""
-    tree = Tree()
-    followed: set[tuple[int, int]] = set()
+@dataclass(frozen=True)
+class _Walk:
+    """What one walk through a tree gathers, and how it treats links; `followed` holds (device, inode)."""
+
+    tree: Tree
+    links: LinkRule
+    followed: set[tuple[int, int]] = field(default_factory=set)
+
+
+def scan_tree(root: Path, follow_links: bool = False) -> Tree:
+    """List the images under `root` without opening any; links are followed, never twice or in a loop.
+
+    Links out of `root` are followed if `follow_links` says so, or `auditor clean` wrote them.
+    """
+    walk = _Walk(Tree(), LinkRule(root, follow_links))
     stack = [_Stop(os.fspath(root), (), frozenset({_inode(os.fspath(root))}))]
     while stack:
         stop = stack.pop()
-        stack.extend(_read_folder(stop, tree, followed))
-    return tree
+        stack.extend(_read_folder(stop, walk))
+    return walk.tree
 
 
 def _inode(path: str) -> tuple[int, int]:
@@ -89,8 +109,9 @@ def _inode(path: str) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
 
 
-def _read_folder(stop: _Stop, tree: Tree, followed: set[tuple[int, int]]) -> list[_Stop]:
+def _read_folder(stop: _Stop, walk: _Walk) -> list[_Stop]:
     """Enter one folder's images into the tree and return its subfolders, last name first."""
+    tree = walk.tree
     try:
         with os.scandir(stop.path) as listing:
             entries = sorted(listing, key=lambda e: e.name)
@@ -100,8 +121,10 @@ def _read_folder(stop: _Stop, tree: Tree, followed: set[tuple[int, int]]) -> lis
     images, below = [], []
     for entry, name in zip(entries, encode_entries([e.name for e in entries]), strict=True):
         kind = _kind_of(entry, top=not stop.parts)
-        if kind == "folder":
-            below += _enter(entry, name, stop, tree, followed)
+        if kind in ("folder", "image") and entry.is_symlink() and not _follows(entry, name, stop, walk):
+            tree.outside.append("/".join((*stop.parts, name)))
+        elif kind == "folder":
+            below += _enter(entry, name, stop, walk)
         elif kind == "image":
             images.append(name)
         elif kind:
@@ -120,9 +143,14 @@ def _kind_of(entry: os.DirEntry[str], top: bool) -> str:
         if entry.is_dir():
             return "folder"
         if not entry.is_file():
-            return "broken link" if entry.is_symlink() else "not a file"
+            return "not a file" if os.path.exists(entry.path) else "broken link"  # noqa: PTH110 - no Path needed
     except OSError:
         return "broken link"
+    return kind_of_name(name, top)
+
+
+def kind_of_name(name: str, top: bool) -> str:
+    """Return what a file is by its name: "image", "" where it is used otherwise, or why it is passed over."""
     if top and name.lower() in USED_AT_TOP:
         return ""
     stem, dot, ending = name.rpartition(".")
@@ -132,18 +160,25 @@ def _kind_of(entry: os.DirEntry[str], top: bool) -> str:
     return suffix.encode("utf-8", "replace").decode() or "without suffix"
 
 
-def _enter(
-    entry: os.DirEntry[str], name: str, stop: _Stop, tree: Tree, followed: set[tuple[int, int]]
-) -> list[_Stop]:
-    inode = _inode(entry.path)
+def _follows(entry: os.DirEntry[str], name: str, stop: _Stop, walk: _Walk) -> bool:
+    return walk.links.follows(entry.path, "/".join((*stop.parts, name)))
+
+
+def _enter(entry: os.DirEntry[str], name: str, stop: _Stop, walk: _Walk) -> list[_Stop]:
+    tree = walk.tree
+    try:
+        inode = _inode(entry.path)
+    except OSError as error:  # it went away since its folder was listed
+        tree.passed[f"folder not read ({error.strerror})"] += 1
+        return []
     if inode in stop.above:
         tree.passed["link to a folder around it"] += 1
         return []
     if entry.is_symlink():
-        if inode in followed:
+        if inode in walk.followed:
             tree.passed["link to a folder read before"] += 1
             return []
-        followed.add(inode)
+        walk.followed.add(inode)
     parts = (*stop.parts, name)
     tree.folders.append(parts)
     tree.children[stop.parts].add(name)
@@ -218,11 +253,19 @@ def _describe_passed(tree: Tree, layout: str) -> list[str]:
     notes = []
     if passed:
         notes.append(f"Passed over: {count_phrase(passed.items())}.")
+    notes += _describe_outside(tree)
     filled = {parts[:depth] for parts in tree.images}
     empty = sorted("/".join(f) for f in tree.folders if len(f) == depth and f not in filled)
     if empty:
         notes.append(f"{plural(len(empty), 'folder')} without images: {examples(empty)}.")
     return notes
+
+
+def _describe_outside(tree: Tree) -> list[str]:
+    if not tree.outside:
+        return []
+    links, first = plural(len(tree.outside), "link"), min(tree.outside)
+    return [f"Not followed: {links} out of the dataset, the first is {first!r}; --follow-links follows them."]
 
 
 def _no_images(name: str, tree: Tree) -> str:
@@ -231,4 +274,5 @@ def _no_images(name: str, tree: Tree) -> str:
     return (
         f"No images in {name}: found {folders} and {found}; auditor reads one folder per class with"
         " .jpg, .png, .webp and the like, or a manifest (.csv, .parquet, .jsonl)."
+        + "".join(f" {note}" for note in _describe_outside(tree))
     )

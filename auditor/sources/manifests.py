@@ -174,7 +174,8 @@ def find_files(root: Path, paths: Sequence[str]) -> Bools:
 
 
 def _is_file(path: str) -> bool:
-    return os.path.isfile(path)  # noqa: PTH113 - takes a NUL in the name without an error
+    """Tell whether something is there; what is no regular file says so when it is read."""
+    return os.path.exists(path) and not os.path.isdir(path)  # noqa: PTH110, PTH112 - names may hold a NUL
 
 
 def _file_names(folder: str) -> set[str]:

@@ -19,6 +19,7 @@ class ReadOptions:
     layout : what the levels of folders mean, one of `LAYOUTS`; ``"auto"`` guesses only what the tree says.
     root : folder that a manifest's paths are relative to; the manifest's own folder when None.
     path_column, label_column : a manifest's columns; the usual names are recognised when None.
+    follow_links : follow links that lead out of a folder of class folders, too.
     images : False when the rows are the user's own vectors: no file is looked for and every row with a
         label is kept, also the same row twice.
     """
@@ -28,6 +29,7 @@ class ReadOptions:
     path_column: str | None = None
     label_column: str | None = None
     images: bool = True
+    follow_links: bool = False
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:

@@ -167,7 +167,7 @@ def test_links_do_not_hang_and_are_followed_once(tmp_path: Path) -> None:
     (root / "a" / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
     (root / "a" / "link.jpg").symlink_to(root / "a" / "1.jpg")
     os.mkfifo(root / "a" / "pipe.jpg")
-    dataset = read_dataset(root)
+    dataset = read_dataset(root, ReadOptions(follow_links=True))
     assert list(dataset.ids) == ["a/1.jpg", "a/link.jpg", "b/1.jpg", "c/2.jpg"]
     assert dataset.notes == (
         "Passed over: 2 link to a folder around it, 1 broken link, 1 link to a folder read before,"

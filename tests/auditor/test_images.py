@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from auditor.arrays import as_ids
-from auditor.contents import Folder, read_file
+from auditor.contents import Folder
 from auditor.errors import DataError
+from auditor.files import read_file
 from auditor.images import (
     FileFacts,
     collect_facts,
@@ -81,7 +82,8 @@ def test_files_that_cannot_be_read_are_facts(tmp_path: Path, monkeypatch: pytest
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", refuse)
+    (tmp_path / "secret.jpg").touch()
+    monkeypatch.setattr("os.open", refuse)
     assert "permission denied" in read_image_at(Folder(tmp_path), "secret.jpg")[1].error
 
 
