@@ -26,6 +26,7 @@ import PIL
 from numpy.typing import NDArray
 
 from auditor.arrays import Bools, Floats
+from auditor.decoding import heic_version
 from auditor.errors import DataError, OutputError
 from auditor.images import DIGEST_BYTES, FACTS_VERSION, FileFacts
 from auditor.results import QUALITY_FACTS, SIGNATURE_SIDE
@@ -179,8 +180,10 @@ class Store:
             ) from error
 
     def _facts(self) -> ShardFolder:
-        # Another Pillow may decode a JPEG to slightly other pixels, and digests are compared.
-        return self._of(FACTS_NAME, f"facts {FACTS_VERSION}, Pillow {PIL.__version__}")
+        # Another Pillow may decode a JPEG to slightly other pixels, and digests are compared. What pillow-heif
+        # decodes is unreadable without it.
+        heic = f", pillow-heif {version}" if (version := heic_version()) else ""
+        return self._of(FACTS_NAME, f"facts {FACTS_VERSION}, Pillow {PIL.__version__}{heic}")
 
     def _vectors(self, backbone_key: str) -> ShardFolder:
         return self._of(VECTORS_NAME, backbone_key)

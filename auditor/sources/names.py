@@ -12,12 +12,15 @@ import os
 from collections.abc import Iterable, Sequence
 from urllib.parse import unquote_to_bytes
 
-IMAGE_SUFFIXES: frozenset[str] = frozenset(
+HEIC_SUFFIXES: frozenset[str] = frozenset({".heic", ".heif", ".hif"})
+"""Suffixes of pictures that pillow-heif decodes; without it they are unreadable, and the reason says so."""
+
+IMAGE_SUFFIXES: frozenset[str] = HEIC_SUFFIXES | frozenset(
     ".jpg .jpeg .jpe .jfif .png .apng .webp .avif .avifs .bmp .dib .gif .tif .tiff .ppm .pgm .pbm .pnm .pfm"  # noqa: SIM905
     " .jp2 .j2k .jpx .jpf .jpc .j2c .tga .ico .icns .pcx .dds .sgi .rgb .rgba .bw .psd .xbm .xpm .qoi .mpo"
     " .im .msp".split()
 )
-"""Suffixes, lower case, of the pictures that Pillow decodes by itself."""
+"""Suffixes, lower case, of pictures; all others are those that Pillow decodes by itself."""
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 

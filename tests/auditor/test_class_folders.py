@@ -11,7 +11,7 @@ from PIL import Image
 from auditor.dataset import ReadOptions, file_path, read_dataset
 from auditor.errors import DataError, UsageError
 from auditor.results import Dataset
-from auditor.sources.names import IMAGE_SUFFIXES
+from auditor.sources.names import HEIC_SUFFIXES, IMAGE_SUFFIXES
 
 HOSTILE = [
     "new\nline.jpg",
@@ -109,19 +109,19 @@ def test_everything_passed_over_is_counted(tmp_path: Path) -> None:
         tmp_path, "a/1.jpg", "b/1.jpg", "b/Thumbs.db", "b/x.TXT", "b/y.txt", "b/raw", "top.png", "empty/.keep"
     )
     plant(
-        tmp_path, "__MACOSX/a/._1.jpg", "a/.ipynb_checkpoints/1.jpg", "a/.hidden.jpg", "readme.md", "a/v.heic"
+        tmp_path, "__MACOSX/a/._1.jpg", "a/.ipynb_checkpoints/1.jpg", "a/.hidden.jpg", "readme.md", "a/v.svg"
     )
     dataset = read_dataset(tmp_path)
     assert len(dataset) == 2
     assert dataset.notes == (
-        "Passed over: 5 hidden, 2 .txt, 1 .heic, 1 .md, 1 not in a class folder, 1 without suffix.",
+        "Passed over: 5 hidden, 2 .txt, 1 .md, 1 .svg, 1 not in a class folder, 1 without suffix.",
         "1 folder without images: 'empty'.",
     )
 
 
 def test_suffixes_are_those_that_pillow_decodes_in_any_case(tmp_path: Path) -> None:
     Image.init()
-    assert set(Image.registered_extensions()) >= IMAGE_SUFFIXES
+    assert set(Image.registered_extensions()) >= IMAGE_SUFFIXES - HEIC_SUFFIXES
     plant(tmp_path, *(f"a/{i}{s}" for i, s in enumerate(sorted(IMAGE_SUFFIXES))), "b/1.JpEg")
     assert len(read_dataset(tmp_path)) == len(IMAGE_SUFFIXES) + 1
 
