@@ -180,8 +180,8 @@ class Store:
             ) from error
 
     def _facts(self) -> ShardFolder:
-        # Another Pillow may decode a JPEG to slightly other pixels, and digests are compared. What pillow-heif
-        # decodes is unreadable without it.
+        # Another Pillow may decode a JPEG to slightly other pixels, and digests are compared. What
+        # pillow-heif decodes is unreadable without it.
         heic = f", pillow-heif {version}" if (version := heic_version()) else ""
         return self._of(FACTS_NAME, f"facts {FACTS_VERSION}, Pillow {PIL.__version__}{heic}")
 
