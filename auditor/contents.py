@@ -69,6 +69,14 @@ class Folder:
         return {"root": os.path.abspath(self.root)}  # noqa: PTH100 - resolve would follow links
 
 
+def reading_threads(contents: Contents, cores: int) -> int:
+    """Return how many threads read: one for each core, at least 2; more where reading waits for a network.
+
+    Such contents say in `threads` how many.
+    """
+    return max(2, cores, getattr(contents, "threads", 0))
+
+
 def file_key(path: str | bytes | os.PathLike[str], size: int, mtime_ns: int, part: str = "") -> str:
     """Return the key of a file's facts: they are made again when its place, size or time changes.
 
