@@ -162,9 +162,11 @@ def _block(x: Any, architecture: Architecture, layer: str, block: int, state: St
 def _convolve(x: Any, convolution: Convolution, state: State) -> Any:
     from openvino import opset13 as ops
 
-    weight, bias = folded(convolution, state)
+    weight, offset = folded(convolution, state)
     stride, edge = [convolution.stride] * 2, [convolution.kernel // 2] * 2
-    return ops.add(ops.convolution(x, weight, stride, edge, edge, [1, 1]), bias.reshape(1, -1, 1, 1))
+    # Constants made here: an operation that is handed an array goes through a list of Python numbers.
+    kernel, bias = ops.constant(weight), ops.constant(offset.reshape(1, -1, 1, 1))
+    return ops.add(ops.convolution(x, kernel, stride, edge, edge, [1, 1]), bias)
 
 
 def folded(convolution: Convolution, state: State) -> tuple[Floats, Floats]:

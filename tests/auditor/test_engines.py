@@ -219,19 +219,27 @@ def test_bf16_where_it_is_fast_and_right(
     assert [("mean cosine" in sentence) for sentence in warnings] == [True] * (side == 9)
 
 
-@pytest.mark.parametrize("flags", ["avx512_bf16 avx512_fp16", "amx_bf16 amx_tile"])
-def test_only_amx_makes_bf16_fast(
-    flags: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("vendor", "flags", "fast"),
+    [
+        ("GenuineIntel", "avx512_bf16 avx512_fp16", False),
+        ("GenuineIntel", "amx_bf16 amx_tile", True),
+        ("AuthenticAMD", "avx512_bf16 avx512_fp16", True),
+        ("AuthenticAMD", "avx512f avx512_vnni", False),
+    ],
+)
+def test_bf16_is_for_processors_that_are_faster_in_it(
+    vendor: str, flags: str, fast: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    facts = tmp_path_factory.mktemp("proc") / "cpuinfo"
-    facts.write_text(f"flags\t\t: fpu {flags} sse\n")
+    facts = tmp_path / "cpuinfo"
+    facts.write_text(f"vendor_id\t: {vendor}\nflags\t\t: fpu {flags} sse\n")
     monkeypatch.setattr(engines, "CPU_FACTS", facts)
-    engines._has_amx.cache_clear()
-    assert engines.computes_in_bf16("cpu") == ("amx" in flags)
-    monkeypatch.setattr(engines, "CPU_FACTS", facts / "none")
-    engines._has_amx.cache_clear()
+    engines._processor_prefers_bf16.cache_clear()
+    assert engines.computes_in_bf16("cpu") == fast
+    monkeypatch.setattr(engines, "CPU_FACTS", tmp_path / "none")
+    engines._processor_prefers_bf16.cache_clear()
     assert not engines.computes_in_bf16("cpu")
-    engines._has_amx.cache_clear()
+    engines._processor_prefers_bf16.cache_clear()
 
 
 def test_nothing_is_built_until_it_runs(fakes: type[Fake], monkeypatch: pytest.MonkeyPatch) -> None:
