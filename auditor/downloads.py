@@ -19,6 +19,7 @@ from typing import IO
 from auditor.arrays import Progress, no_progress
 from auditor.checkpoints import file_sha256
 from auditor.errors import WeightsError
+from auditor.writing import UNWRITABLE, what_helps, why
 
 NETWORK_SECONDS = 4.0
 """Longest wait for an answer, and for the next bytes: a sentence stands on the screen within 5 seconds."""
@@ -85,11 +86,18 @@ def fetch_weights(source: WeightsSource, *, offline: bool = False, progress: Pro
     try:
         _download(source, target, progress)
     except (OSError, HTTPException) as error:
-        raise WeightsError(
-            f"The weights {source.file_name} could not be downloaded from {_host(source)} ({error}); "
-            "'--backbone bundled' works without a network."
-        ) from error
+        raise WeightsError(_what_failed(source, target, error)) from error
     return target
+
+
+def _what_failed(source: WeightsSource, target: Path, error: OSError | HTTPException) -> str:
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        helps = what_helps(error, "use '--backbone bundled'")
+        return f"The weights {source.file_name} cannot be kept in {target.parent} ({why(error)}): {helps}."
+    return (
+        f"The weights {source.file_name} could not be downloaded from {_host(source)} ({error}); "
+        "'--backbone bundled' works without a network."
+    )
 
 
 def _host(source: WeightsSource) -> str:

@@ -1,6 +1,6 @@
 """Results of finished stages on disk, so that a run that was stopped goes on from the last of them.
 
-    FOLDER / neighbours / done.json        {key, seconds, files: {name: [bytes, sha256]}}, written last
+    FOLDER / neighbours / done.json        {key, seconds, files: {name: [bytes, sha256]}, sha256}, the last
                           document.json    what is no array
                           indices.npy ..   the arrays
            / probabilities / ..
@@ -40,6 +40,7 @@ from auditor.results import (
     ImageFacts,
     Separation,
 )
+from auditor.writing import save_array, why
 
 LEAST_SECONDS = 2.0
 """A stage that was quicker is not kept: making it again costs less than it is worth."""
@@ -77,7 +78,7 @@ class StageFolder:
     Parameters
     ----------
     folder : see the module docstring.
-    tell : called with a sentence when a result cannot be kept; the run goes on without.
+    tell : called with a sentence when a result cannot be kept or is damaged; the run goes on without.
     """
 
     def __init__(self, folder: Path, tell: Callable[[str], None] = lambda sentence: None) -> None:
@@ -85,16 +86,14 @@ class StageFolder:
 
     def load(self, stage: str, key: str) -> Kept | None:
         folder = self._folder / stage
+        if not (folder / DONE).is_file():
+            return None
         try:
-            done = json.loads((folder / DONE).read_text(encoding="utf-8"))
-            if done["key"] != key or not _is_whole(folder, done["files"]):
-                return None
-            names = [name.removesuffix(".npy") for name in done["files"] if name.endswith(".npy")]
-            arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in names}
-            document = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
-            return Kept(arrays, document, float(done["seconds"]))
-        except (OSError, EOFError, KeyError, TypeError, ValueError):
-            return None  # damaged: made again
+            done = _read_done(folder)
+            return _read(folder, done) if done["key"] == key else None
+        except (OSError, EOFError, AttributeError, KeyError, TypeError, ValueError):
+            self._tell(f"What an earlier run kept of the stage {stage!r} is damaged and is made again.")
+            return None
 
     def keep(self, stage: str, key: str, result: Kept) -> None:
         if result.seconds < LEAST_SECONDS:
@@ -109,21 +108,40 @@ class StageFolder:
         except OSError as error:
             shutil.rmtree(beside, ignore_errors=True)
             self._tell(
-                f"The stage {stage!r} cannot be kept for a run that goes on ({error.strerror or error})."
+                f"The stage {stage!r} cannot be kept in {str(self._folder)!r} for a run that goes on "
+                f"({why(error)})."
             )
 
 
 def _write(folder: Path, key: str, result: Kept) -> None:
     for name, values in result.arrays.items():
-        np.save(folder / f"{name}.npy", values, allow_pickle=False)
+        with (folder / f"{name}.npy").open("wb") as array:
+            save_array(array, values)
     text = json.dumps(result.document, separators=(",", ":"))
     (folder / DOCUMENT).write_text(text, encoding="ascii")
     files = {file.name: [file.stat().st_size, _file_digest(file)] for file in sorted(folder.iterdir())}
     done = {"key": key, "seconds": result.seconds, "files": files}
-    (folder / DONE).write_text(json.dumps(done, indent=1) + "\n", encoding="ascii")
+    sealed = {**done, "sha256": digest_of(done)}
+    (folder / DONE).write_text(json.dumps(sealed, indent=1) + "\n", encoding="ascii")
     for file in folder.iterdir():
         with file.open("rb+") as handle:
             os.fsync(handle.fileno())
+
+
+def _read_done(folder: Path) -> dict[str, Any]:
+    done: dict[str, Any] = json.loads((folder / DONE).read_text(encoding="ascii"))
+    if done.pop("sha256") != digest_of(done):
+        raise ValueError("the checksum does not match")
+    return done
+
+
+def _read(folder: Path, done: Mapping[str, Any]) -> Kept:
+    if not _is_whole(folder, done["files"]):
+        raise ValueError("a file is not what was written")
+    names = [name.removesuffix(".npy") for name in done["files"] if name.endswith(".npy")]
+    arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in names}
+    document = json.loads((folder / DOCUMENT).read_text(encoding="ascii"))
+    return Kept(arrays, document, float(done["seconds"]))
 
 
 def _is_whole(folder: Path, files: Mapping[str, tuple[int, str]]) -> bool:

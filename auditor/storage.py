@@ -41,6 +41,7 @@ from auditor.results import (
     Probabilities,
     Scores,
 )
+from auditor.writing import save_array
 
 AUDIT_FILES: tuple[str, ...] = (
     "audit.json",
@@ -120,7 +121,8 @@ def _write_text(text: str, file: Path) -> None:
 
 
 def _write_array(values: NDArray[Any], file: Path) -> None:
-    np.save(file, values)
+    with file.open("wb") as out:
+        save_array(out, values)
 
 
 def load(folder: Path) -> Audit:

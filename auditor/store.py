@@ -1,6 +1,6 @@
 """Facts and vectors on disk, so that a rerun decodes and embeds only what is new.
 
-    folder/ STORE.json               the version of this layout
+    folder/ STORE.json               the version of this layout, with a checksum
             facts/<sha256>/          one shard folder per definition of the facts and version of the decoder
             vectors/<sha256>/        one shard folder per backbone key
 
@@ -15,6 +15,7 @@ import hashlib
 import json
 import logging
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import compress
@@ -30,7 +31,8 @@ from auditor.decoding import heic_version
 from auditor.errors import DataError, OutputError
 from auditor.images import DIGEST_BYTES, FACTS_VERSION, FileFacts
 from auditor.results import QUALITY_FACTS, SIGNATURE_SIDE
-from auditor.shards import ShardFolder, is_temporary, write_durably
+from auditor.shards import ShardFolder
+from auditor.writing import is_temporary, why, write_durably
 
 STORE_VERSION = 1
 MARKER_NAME = "STORE.json"
@@ -64,12 +66,12 @@ class Store:
     Parameters
     ----------
     folder : made when it does not exist.
-    warn : called with one sentence for each damaged shard; by default the sentences are logged.
+    warn : called with one sentence for each damaged shard or marker; by default the sentences are logged.
 
     Raises
     ------
     DataError
-        If a newer version of auditor made the folder, or the folder's marker is damaged.
+        If a newer version of auditor made the folder, or the folder holds other things than a store.
     OutputError
         If the folder cannot be made.
     """
@@ -156,41 +158,48 @@ class Store:
         with self._writing():
             if not marker.exists():
                 self.folder.mkdir(parents=True, exist_ok=True)
-                text = json.dumps({"what": "auditor store", "version": STORE_VERSION})
-                write_durably(marker, (text + "\n").encode())
+                write_durably(marker, _marker(STORE_VERSION))
             content = marker.read_bytes()
-        try:
-            version = int(json.loads(content)["version"])
-        except (ValueError, KeyError, TypeError):
-            raise DataError(f"{marker} is no store's marker; choose another folder, or delete it.") from None
-        if version > STORE_VERSION:
+        version = _version_of(content)
+        if version is None:
+            self._mend(marker)
+        elif version > STORE_VERSION:
             raise DataError(
                 f"The store {self.folder} has version {version} and this auditor reads {STORE_VERSION}; "
                 "upgrade auditor or choose another folder."
             )
+
+    def _mend(self, marker: Path) -> None:
+        """Write a damaged marker again where all else is a store's: each shard has its own checksum."""
+        beside = {p.name for p in self.folder.iterdir() if p != marker and not is_temporary(p)}
+        if not beside or beside - {FACTS_NAME, VECTORS_NAME}:
+            raise DataError(f"{marker} is no store's marker; choose another folder, or delete it.")
+        self._warn(f"{marker} was damaged and is written again.")
+        with self._writing():
+            write_durably(marker, _marker(STORE_VERSION))
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            reason = error.strerror or str(error)
             raise OutputError(
-                f"The store {self.folder} cannot be written ({reason}); choose another folder or make room."
+                f"The store {self.folder} cannot be written ({why(error)}); choose another folder or make "
+                "room."
             ) from error
 
     def _facts(self) -> ShardFolder:
         # Another Pillow may decode a JPEG to slightly other pixels, and digests are compared. What
         # pillow-heif decodes is unreadable without it.
         heic = f", pillow-heif {version}" if (version := heic_version()) else ""
-        return self._of(FACTS_NAME, f"facts {FACTS_VERSION}, Pillow {PIL.__version__}{heic}")
+        return self._of(FACTS_NAME, f"facts {FACTS_VERSION}, Pillow {PIL.__version__}{heic}", _FACTS_ROW)
 
     def _vectors(self, backbone_key: str) -> ShardFolder:
-        return self._of(VECTORS_NAME, backbone_key)
+        return self._of(VECTORS_NAME, backbone_key, np.dtype(np.float32))
 
-    def _of(self, kind: str, key: str) -> ShardFolder:
+    def _of(self, kind: str, key: str, dtype: np.dtype[Any]) -> ShardFolder:
         folder = self.folder / kind / hashlib.sha256(key.encode()).hexdigest()
-        return self._folders.setdefault(folder, ShardFolder(folder, key, self._warn))
+        return self._folders.setdefault(folder, ShardFolder(folder, key, self._warn, dtype))
 
     def _folders_of(self, kind: str) -> list[Path]:
         return sorted(
@@ -203,6 +212,28 @@ class Store:
             for folder in self._folders_of(kind):
                 yield from ShardFolder(folder, "", self._warn).files()
         yield from (p for p in self.folder.iterdir() if p.name == MARKER_NAME or is_temporary(p))
+
+
+def _marker(version: int) -> bytes:
+    """Return what stands in a store's marker."""
+    about = {"what": "auditor store", "version": version}
+    return (json.dumps({**about, "crc": _crc(about)}) + "\n").encode()
+
+
+def _version_of(content: bytes) -> int | None:
+    """Return the version that a store's marker names, None when it is damaged or another's file."""
+    try:
+        told = json.loads(content)
+        version, crc = int(told["version"]), told.pop("crc", None)
+        # The first markers had no checksum.
+        whole = told["what"] == "auditor store" and crc in (None, _crc(told))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        return None
+    return version if whole else None
+
+
+def _crc(about: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(about).encode())
 
 
 def _row_of(facts: FileFacts) -> tuple[Any, ...]:

@@ -2,29 +2,34 @@
 
     <OUT>.partial/   work in progress: `lock`, held while a run writes, and `started.json`, who began it
                      `stages/`, results of finished stages: they outlive a run that was stopped
-    <OUT>.old/       what is being replaced, for the moment of two renames
-    <OUT>/           the finished folder, by one rename
+                     `.replaced/`, the earlier folder, moved in here just before
+    <OUT>/           the finished folder, by one rename; `lock` goes last, when all is tidied up
 
 `Contents` says what kind of folder it is: an audit, or a version of a dataset.
 
-The lock belongs to the process and ends with it, so what a killed run left behind is taken over.
+The lock belongs to the process and ends with it, so what a killed run left behind is taken over, and what it
+had not tidied up after the rename is tidied up by the next one.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Container
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 from auditor.errors import AuditError, OutputError
+from auditor.writing import UNWRITABLE, what_helps, why
 
 STARTED, LOCK, STAGES = "started.json", "lock", "stages"
+REPLACED, DROPPED = ".replaced", ".dropped"
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ class Workspace:
     """Context of one run that writes a folder: a fresh `<OUT>.partial` that `finish` turns into `<OUT>`.
 
     Left without `finish`, everything that was made is removed again, but for `stages` when no error of the
-    data or of the request ended the run: the next run for the same folder goes on from them.
+    data or of the request ended the run: the next run for the same folder goes on from them. A disk that
+    takes no more is told as an `OutputError`.
 
     Parameters
     ----------
@@ -72,9 +78,10 @@ class Workspace:
     def __init__(self, out: Path, contents: Contents, overwrite: bool, settings: Any) -> None:
         if out.name in ("", ".."):
             raise OutputError(f"The output {str(out)!r} is no folder that can be made: choose another --out.")
-        self.out, self.contents, self.overwrite = out, contents, overwrite
-        self.folder = out.with_name(out.name + ".partial")
-        self._old = out.with_name(out.name + ".old")
+        # A link stays one: what it leads to is made or replaced.
+        self.out = Path(os.path.realpath(out)) if out.is_symlink() else out
+        self.contents, self.overwrite = contents, overwrite
+        self.folder = self.out.with_name(self.out.name + ".partial")
         self._mark = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
         self._made: list[Path] = []
         self._lock: IO[str] | None = None
@@ -97,9 +104,10 @@ class Workspace:
         except OSError as error:
             self._give_up()
             raise OutputError(
-                f"The output folder {str(self.out)!r} cannot be made: {error.strerror}."
+                f"The output folder {str(self.out)!r} cannot be made ({why(error)}): "
+                f"{what_helps(error, 'choose another --out')}."
             ) from error
-        except OutputError:
+        except BaseException:
             self._give_up()
             raise
         return self
@@ -109,12 +117,9 @@ class Workspace:
         (self.folder / STARTED).unlink()
         shutil.rmtree(self.stages, ignore_errors=True)
         if self.out.exists():
-            self.out.rename(self._old)
+            self.out.rename(self.folder / REPLACED)
         self.folder.rename(self.out)
-        (self.out / LOCK).unlink()
-        if self._old.exists():
-            self._carry_over()
-            shutil.rmtree(self._old)
+        _tidy(self.out, self.contents)
         self._made = []
         self._release()
 
@@ -122,30 +127,48 @@ class Workspace:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         stopped = error is not None and not isinstance(error, AuditError)
-        self._give_up(keep_stages=stopped and self.stages.is_dir())
+        kept = stopped and self.stages.is_dir()
+        self._give_up(keep_stages=kept)
+        if isinstance(error, OSError) and self._is_about_writing(error):
+            goes_on = " The same command goes on from what is finished." if kept else ""
+            raise OutputError(
+                f"The {self.contents.bare_noun} {str(self.out)!r} cannot be written ({why(error)}): "
+                f"{what_helps(error, 'choose another --out')}.{goes_on}"
+            ) from error
+
+    def _is_about_writing(self, error: OSError) -> bool:
+        """Tell whether the disk refused what this run writes into its folder, not what it reads."""
+        if not isinstance(error.filename, str | bytes):
+            return error.errno in UNWRITABLE
+        name = Path(os.path.realpath(os.fsdecode(error.filename)))
+        return any(name.is_relative_to(os.path.realpath(folder)) for folder in (self.folder, self.out))
 
     def _recover(self) -> None:
-        """Put back the earlier folder of a run that was killed between its two renames."""
-        if self._old.is_dir() and not self.out.exists():
-            self._old.rename(self.out)
-
-    def _carry_over(self) -> None:
-        """Keep what people put into the folder, such as their decisions."""
-        own = self.contents.own_names(self._old)
-        for entry in self._old.iterdir():
-            if entry.name not in own and not (self.out / entry.name).exists():
-                entry.rename(self.out / entry.name)
+        """Put the earlier folder back where a run was killed, or failed, between its two renames."""
+        replaced = self.folder / REPLACED
+        if not replaced.is_dir():
+            return
+        if self.out.is_dir() and not any(self.out.iterdir()):
+            self.out.rmdir()
+        if self.out.exists():
+            raise OutputError(
+                f"{str(replaced)!r} is {self.contents.noun} that a run was about to replace when it was "
+                f"killed, and {str(self.out)!r} is there again: move one of them away."
+            )
+        replaced.rename(self.out)
 
     def _give_up(self, keep_stages: bool = False) -> None:
-        if self._lock is not None:
-            if keep_stages:
-                _empty(self.folder, keep=(LOCK, STAGES))
-            else:
-                shutil.rmtree(self.folder, ignore_errors=True)
-            self._release()
-        for folder in reversed(self._made):
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+        """Remove what was made, as far as the disk lets us: the next run empties the folder in any case."""
+        with suppress(OSError, OutputError):
+            if self._lock is not None:
+                self._recover()
+                _empty(self.folder, keep=(LOCK, STAGES) if keep_stages else (LOCK,))
+                if not keep_stages:
+                    shutil.rmtree(self.folder)
+            for folder in reversed(self._made):
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+        self._release()
 
     def _release(self) -> None:
         if self._lock is not None:
@@ -155,6 +178,7 @@ class Workspace:
 
 def check_target(out: Path, contents: Contents, overwrite: bool) -> None:
     """Raise `OutputError` unless `out` is free, empty, or what may be replaced."""
+    _tidy_left(out, contents)
     if out.exists() and not out.is_dir():
         raise OutputError(
             f"--out {str(out)!r} is a file, and {contents.noun} is a folder: choose another one."
@@ -173,6 +197,37 @@ def check_target(out: Path, contents: Contents, overwrite: bool) -> None:
         )
 
 
+def _tidy(out: Path, contents: Contents) -> None:
+    """Remove what a finished folder has from its making; the lock last, which says that there is some.
+
+    What people put into the earlier folder, such as their decisions, is kept.
+    """
+    replaced = out / REPLACED
+    if replaced.is_dir():
+        own = contents.own_names(replaced)
+        for entry in replaced.iterdir():
+            if entry.name not in own and not (out / entry.name).exists():
+                entry.rename(out / entry.name)
+        # Under another name: what is left of it when a run is killed here must not be taken for people's.
+        replaced.rename(out / DROPPED)
+    if (out / DROPPED).is_dir():
+        shutil.rmtree(out / DROPPED)
+    (out / LOCK).unlink()
+
+
+def _tidy_left(out: Path, contents: Contents) -> None:
+    """Tidy up what a run left that was killed when its folder was there already."""
+    left = out / LOCK
+    with suppress(OSError):  # a folder that cannot be written is told by whoever writes it
+        if not left.is_file() or left.stat().st_size or not contents.is_done(out):
+            return
+        with left.open("a", encoding="utf-8") as lock:
+            if not _lock_file(lock):
+                raise OutputError(_busy(out))
+            if _is_at(lock, left):
+                _tidy(out, contents)
+
+
 def _make_folders(folder: Path) -> list[Path]:
     """Make `folder` and its parents; return those that were missing, outermost first."""
     missing = [p for p in (folder, *folder.parents) if not p.exists()]
@@ -182,22 +237,28 @@ def _make_folders(folder: Path) -> list[Path]:
 
 def _take_lock(folder: Path, out: Path) -> IO[str]:
     """Lock `folder` for this process, or raise `OutputError` when another one holds it."""
-    if not (folder / LOCK).exists() and any(folder.iterdir()):
-        raise OutputError(
-            f"{str(folder)!r} is needed for work in progress and holds other files: move them away."
-        )
     while True:
-        file = (folder / LOCK).open("a", encoding="utf-8")
+        # Another run may end meanwhile and take the folder away.
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            names = {entry.name for entry in folder.iterdir()}
+            if names and LOCK not in names:
+                raise OutputError(
+                    f"{str(folder)!r} is needed for work in progress and holds other files: move them away."
+                )
+            file = (folder / LOCK).open("a", encoding="utf-8")
+        except FileNotFoundError:
+            continue
         if not _lock_file(file):
             file.close()
-            raise OutputError(
-                f"Another run is writing {str(out)!r}: wait until it ends, or choose another --out."
-            )
+            raise OutputError(_busy(out))
         if _is_at(file, folder / LOCK):
             return file
-        # The lock's file was removed or renamed between opening and locking: that run has just ended.
         file.close()
-        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _busy(out: Path) -> str:
+    return f"Another run is writing {str(out)!r}: wait until it ends, or choose another --out."
 
 
 def _lock_file(file: IO[str]) -> bool:
@@ -210,8 +271,10 @@ def _lock_file(file: IO[str]) -> bool:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+            return False
+        raise
     return True
 
 

@@ -20,6 +20,7 @@ from auditor.errors import OutputError, UsageError
 from auditor.gate import Check, GateResult, show_figure
 from auditor.gate_figures import AuditFigures, FlaggedSample, Measure
 from auditor.results import KINDS
+from auditor.writing import replace_file
 from cli.output import plain, print_warning
 
 GITHUB, GITHUB_VARIABLE = "github", "GITHUB_STEP_SUMMARY"
@@ -101,18 +102,19 @@ class SummaryFile:
         """Write the result, or add it to what stands there."""
         text = markdown(result)
         if not self.appended:
-            self._save(cut_to(text, MOST_BYTES), "w")
+            replace_file(self.path, _encode(cut_to(text, MOST_BYTES)))
             return
         room = MOST_BYTES - (self.path.stat().st_size if self.path.exists() else 0)
         if room < len(CUT.encode()):
             print_warning("The job's summary is full already: the result of the gate was not added.")
             return
-        self._save(cut_to(text, room), "a")
+        with self.path.open("ab") as file:
+            file.write(_encode(cut_to(text, room)))
 
-    def _save(self, text: str, mode: str) -> None:
-        # Names from files need not be valid text.
-        with self.path.open(mode, encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.write(text)
+
+def _encode(text: str) -> bytes:
+    # Names from files need not be valid text.
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _check_own(path: Path) -> None:

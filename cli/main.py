@@ -72,10 +72,18 @@ def main() -> None:
     except AuditError as error:
         _fail(str(error))
     except OSError as error:
-        where = f" {str(error.filename)!r}" if error.filename else ""
-        _fail(f"{error.strerror or error}{where}.")
+        _fail(_sentence(error))
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _sentence(error: OSError) -> str:
+    from auditor.writing import UNWRITABLE, what_helps, why
+
+    where = repr(str(error.filename)) if error.filename else ""
+    if error.errno in UNWRITABLE and where:
+        return f"{where} cannot be written ({why(error)}): {what_helps(error, 'name another place')}."
+    return f"{why(error)} {where}".rstrip() + "."
 
 
 def _fail(sentence: str) -> None:

@@ -7,6 +7,8 @@ import io
 import os
 import sys
 
+from auditor.errors import OutputError
+
 
 def _spell_out(error: UnicodeError) -> tuple[str, int]:
     """Write characters that the terminal's encoding lacks as JSON would: \\u4e2d."""
@@ -27,12 +29,22 @@ def prepare_streams() -> None:
 
 
 def say(text: str) -> None:
-    """Print a result on stdout; nothing more when the reader has gone away (as in ``auditor run | head``)."""
+    """Print a result on stdout; nothing more when the reader has gone away (as in ``auditor run | head``).
+
+    Raises
+    ------
+    OutputError
+        If stdout is a file and its disk is full.
+    """
     try:
         print(text, flush=True)
-    except BrokenPipeError:
+    except OSError as error:
         # Python flushes stdout once more when it ends; to the null device, that cannot fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise OutputError(
+                f"The result cannot be printed ({error.strerror}); what the command wrote is complete."
+            ) from error
 
 
 def print_warning(sentence: str) -> None:

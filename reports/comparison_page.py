@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from auditor.results import Audit, Thumbnail
+from auditor.writing import replace_file
 from reports import figures, payload, wording
 from reports.comparison_parts import GROUPS_FIRST, SHOTS_FIRST, make_parts
 from reports.comparison_pictures import comparison_pictures
@@ -71,7 +72,7 @@ def write_comparison_page(
     left_out = _left_out(view, panels, pictures)
     data = _render(view, panels, samples, pictures, left_out).encode("utf-8", "replace")
     path = Path(path)
-    path.write_bytes(data)
+    replace_file(path, data)
     return ComparisonPageSummary(path, len(data), len(pictures.pictures), tuple(left_out))
 
 

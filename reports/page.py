@@ -15,6 +15,7 @@ from pathlib import Path
 from auditor.arrays import Progress, no_progress
 from auditor.errors import UsageError
 from auditor.results import Audit
+from auditor.writing import replace_file
 from reports import figures, payload, thumbnails, wording
 from reports.options import PageOptions
 from reports.questions import Asked, ask, share_out
@@ -83,7 +84,7 @@ def write_page(
     text = render_page(view, pictures, root, left_out)
     data = text.encode("utf-8", "replace")
     path = Path(path)
-    path.write_bytes(data)
+    replace_file(path, data)
     progress("page", PAGE_STEPS, PAGE_STEPS)
     return PageSummary(
         path,

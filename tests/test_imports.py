@@ -15,7 +15,7 @@ PACKAGES = ("auditor", "reports", "cli")
 
 # fmt: off
 ORDER = [
-    "errors", "arrays", "sources.names", "files", "contents", "results",
+    "errors", "writing", "arrays", "sources.names", "files", "contents", "results",
     "sources.options", "sources.rows", "sources.tables", "version_record", "sources.links",
     "sources.class_folders",
     "sources.manifests", "dataset",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import socket
 import threading
 import time
@@ -149,3 +151,18 @@ def test_the_folder_is_torchs_own(environment: dict[str, str], monkeypatch: pyte
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
     assert hub_folder() == Path(torch.hub.get_dir())
+
+
+def test_a_full_disk_is_told_apart_from_a_network_that_fails(
+    server: ThreadingHTTPServer, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("auditor.downloads._copy", full)
+        with pytest.raises(WeightsError, match="No space left on device") as told:
+            fetch_weights(source(server, "good"))
+    assert str(cache) in str(told.value) and "make room there" in str(told.value)
+    assert list(cache.iterdir()) == []
+    assert fetch_weights(source(server, "good")).read_bytes() == CONTENT

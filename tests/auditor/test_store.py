@@ -261,7 +261,7 @@ def test_clearing_under_a_reader_is_no_error(tmp_path: Path) -> None:
 
 def test_a_newer_or_foreign_store_is_refused_in_one_sentence(tmp_path: Path) -> None:
     store = Store(tmp_path / "s")
-    (store.folder / MARKER_NAME).write_text('{"version": 99}')
+    (store.folder / MARKER_NAME).write_text('{"what": "auditor store", "version": 99}')
     with pytest.raises(DataError, match=r"version 99.*reads 1"):
         Store(tmp_path / "s")
     (store.folder / MARKER_NAME).write_text("hello")
