@@ -222,7 +222,8 @@ def _embed(
     def make() -> tuple[ImageFacts, Embeddings]:
         chosen = encoder or open_encoder(settings, log.warn, log.progress)
         store = None if settings.store is None else Store(settings.store, log.warn)
-        return embed(dataset, chosen, store=store, workers=settings.workers, progress=log.progress)
+        workers, progress = settings.workers, log.progress
+        return embed(dataset, chosen, store=store, workers=workers, progress=progress, tell=log.tell)
 
     return log.stage("embed", make)
 

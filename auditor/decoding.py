@@ -9,7 +9,7 @@ import io
 import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
@@ -29,6 +29,8 @@ FORMATS: tuple[str, ...] = (
 
 MAX_PIXELS = 178_956_970
 """Largest picture that is decoded, Pillow's own bound for a decompression bomb: .7 GB as RGB in memory."""
+
+NO_MEMORY = "the picture does not fit into memory"
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -72,7 +74,15 @@ HEIC_LINE = 'pip install "dataset-auditor[heic]"'
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 
 
-def decode_image(data: bytes, name: str = "") -> Image.Image:
+Admit = Callable[[int], None]
+"""Called with the pixels of a picture before they are decoded; returns when there is room for them."""
+
+
+def admit_all(pixels: int) -> None:
+    """Let a picture of any size be decoded at once."""
+
+
+def decode_image(data: bytes, name: str = "", admit: Admit = admit_all) -> Image.Image:
     """Return the first frame, turned as its EXIF says, as RGB with transparency on white.
 
     Colour profiles are ignored, as the common training pipelines do.
@@ -87,6 +97,7 @@ def decode_image(data: bytes, name: str = "") -> Image.Image:
     try:
         with _quiet_pillow(), _open(data) as image:
             _check_size(image.size)
+            admit(image.width * image.height)
             image.load()
             return to_rgb(_turn(image))
     except DataError:
@@ -96,7 +107,7 @@ def decode_image(data: bytes, name: str = "") -> Image.Image:
     except Image.DecompressionBombError:
         raise DataError(f"the picture is larger than the limit of {MAX_PIXELS:,} pixels") from None
     except MemoryError:
-        raise DataError("the picture does not fit into memory") from None
+        raise DataError(NO_MEMORY) from None
     except Exception as error:  # Pillow's parsers raise nearly every type on hostile files.
         raise DataError(_damage(error)) from None
 

@@ -11,16 +11,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from auditor.arrays import Floats, Progress, no_progress
 from auditor.backbones import Encoder
+from auditor.contents import reading_threads
 from auditor.encoding import read_and_encode
 from auditor.errors import DataError
 from auditor.features import from_features
 from auditor.images import FileFacts, collect_facts
+from auditor.memory import Tell, enough_memory, tell_nobody
 from auditor.networks import available_cores
 from auditor.results import Dataset, Embeddings, ImageFacts
 from auditor.sources.rows import texts
@@ -52,9 +54,10 @@ def embed(
     store: Store | None = None,
     workers: int = 0,
     progress: Progress = no_progress,
+    tell: Tell = tell_nobody,
 ) -> tuple[ImageFacts, Embeddings]:
     """Return the facts of every file and the unit vectors of every readable one; see `run_embedding`."""
-    run = run_embedding(dataset, encoder, store=store, workers=workers, progress=progress)
+    run = run_embedding(dataset, encoder, store=store, workers=workers, progress=progress, tell=tell)
     return run.facts, run.embeddings
 
 
@@ -65,6 +68,7 @@ def run_embedding(
     store: Store | None = None,
     workers: int = 0,
     progress: Progress = no_progress,
+    tell: Tell = tell_nobody,
 ) -> EmbedRun:
     """Embed a dataset, reading only what `store` does not know yet.
 
@@ -73,22 +77,27 @@ def run_embedding(
     dataset : with images.
     encoder : from `load_encoder`.
     store : facts and vectors of earlier runs; what is new is added. None keeps nothing.
-    workers : decoding threads; 0 takes one per core, at least 2.
+    workers : decoding threads; 0 takes one per core, at least 2, and more for a remote store.
     progress : called with ("embed", pictures done, pictures to do); pictures known from earlier do not
         count.
+    tell : called with a sentence where memory allows less at a time than usual; no vector depends on it.
 
     Raises
     ------
     DataError
-        If no picture of the dataset is readable.
+        If no picture of the dataset is readable, or reading hangs on many.
+    AuditError
+        If not even the least fits into memory.
     WeightsError
         If the network gives values that are not finite.
     """
-    job = EmbedJob.start(dataset, encoder, store)
-    todo = job.todo()
-    if todo:
+    with enough_memory("Embedding", len(dataset)):
+        job = EmbedJob.start(dataset, encoder, store)
+        threads = reading_threads(dataset.contents, available_cores())
         try:
-            read_and_encode(job, todo, workers or max(2, available_cores()), progress)
+            # Again where a file changed meanwhile whose copies were to share its vector.
+            while todo := job.todo():
+                read_and_encode(job, todo, workers or threads, progress, tell)
         finally:
             job.save()
     facts = job.all_facts()
@@ -121,7 +130,7 @@ class EmbedJob:
     encoded: int = 0
 
     @classmethod
-    def start(cls, dataset: Dataset, encoder: Encoder, store: Store | None) -> EmbedJob:
+    def start(cls, dataset: Dataset, encoder: Encoder, store: Store | None) -> Self:
         """Look up every file, first its facts, then its vector."""
         keys = [dataset.contents.key(path) for path in texts(dataset.table["path"])]
         known = store.known_facts([key for key in keys if key]) if store else {}
@@ -156,10 +165,10 @@ class EmbedJob:
                 rows.append(row)
         return rows
 
-    def add_facts(self, row: int, facts: FileFacts) -> None:
+    def add_facts(self, row: int, facts: FileFacts, lasting: bool) -> None:
         self.facts[row] = facts
         self.decoded += 1
-        if self.keys[row]:
+        if lasting and self.keys[row]:
             self.new_facts[self.keys[row]] = facts
 
     def add_vectors(self, rows: Sequence[int], vectors: Floats) -> None:

@@ -22,7 +22,7 @@ from PIL import Image
 
 from auditor.arrays import Floats, Ids, as_ids
 from auditor.contents import Contents
-from auditor.decoding import decode_image
+from auditor.decoding import NO_MEMORY, Admit, admit_all, decode_image
 from auditor.errors import DataError
 from auditor.quality import pixel_facts
 from auditor.results import QUALITY_FACTS, SIGNATURE_SIDE, ImageFacts, Thumbnail
@@ -64,22 +64,27 @@ class FileFacts:
     quality: tuple[float, ...]
 
 
-def read_image_at(contents: Contents, path: str) -> tuple[NDArray[np.uint8] | None, FileFacts]:
+def read_image_at(
+    contents: Contents, path: str, admit: Admit = admit_all
+) -> tuple[NDArray[np.uint8] | None, FileFacts]:
     """Read and decode one picture; like `read_image`, and what cannot be read is unreadable too."""
     try:
         data = contents.read(path)
     except DataError as error:
         return None, unreadable_facts(str(error))
-    return read_image(data, path)
+    return read_image(data, path, admit)
 
 
-def read_image(data: bytes, name: str = "") -> tuple[NDArray[np.uint8] | None, FileFacts]:
+def read_image(
+    data: bytes, name: str = "", admit: Admit = admit_all
+) -> tuple[NDArray[np.uint8] | None, FileFacts]:
     """Decode one picture and collect its facts.
 
     Parameters
     ----------
     data : the file's bytes.
     name : the file's name; its suffix makes the reason clearer when the content is something else.
+    admit : called with the number of pixels before they are decoded.
 
     Returns
     -------
@@ -88,11 +93,13 @@ def read_image(data: bytes, name: str = "") -> tuple[NDArray[np.uint8] | None, F
     """
     of_bytes = byte_digest(data)
     try:
-        image = decode_image(data, name)
+        image = decode_image(data, name, admit)
         rgb = np.asarray(image)
         pixels = pixel_facts(image, rgb)
     except DataError as error:
         return None, unreadable_facts(str(error), of_bytes)
+    except MemoryError:
+        return None, unreadable_facts(NO_MEMORY, of_bytes)
     height, width = rgb.shape[:2]
     return rgb, FileFacts(
         readable=True,

@@ -14,9 +14,11 @@ import numpy as np
 
 from auditor.arrays import Floats, Progress, no_progress
 from auditor.backbones import Encoder, LayerEncoder
+from auditor.contents import reading_threads
 from auditor.embeddings import EmbedJob
 from auditor.encoding import read_and_encode
 from auditor.images import FileFacts
+from auditor.memory import Tell, enough_memory, tell_nobody
 from auditor.networks import available_cores
 from auditor.results import Dataset
 from auditor.store import Store
@@ -29,26 +31,29 @@ def embed_layers(
     *,
     workers: int = 0,
     progress: Progress = no_progress,
+    tell: Tell = tell_nobody,
 ) -> int:
     """Make the vectors of all layers that `store` does not know yet, and keep them there.
 
     Parameters
     ----------
     layers : from `auditor.backbones.load_layers`: they share one network.
-    workers : decoding threads; 0 takes one per core, at least 2.
+    workers : decoding threads; 0 takes one per core, at least 2, and more for a remote store.
     progress : called with ("embed", pictures done, pictures to do).
+    tell : called with a sentence where memory allows less at a time than usual.
 
     Returns
     -------
     int
         Pictures that were encoded.
     """
-    jobs = [EmbedJob.start(dataset, layer, store) for layer in layers]
-    todo = sorted({row for job in jobs for row in job.todo()})
-    together = _LayerJobs(dataset, layers[0].whole, layers, jobs)
-    if todo:
+    with enough_memory("Embedding", len(dataset)):
+        jobs = [EmbedJob.start(dataset, layer, store) for layer in layers]
+        together = _LayerJobs(dataset, layers[0].whole, layers, jobs)
+        threads = reading_threads(dataset.contents, available_cores())
         try:
-            read_and_encode(together, todo, workers or max(2, available_cores()), progress)
+            while todo := sorted({row for job in jobs for row in job.todo()}):
+                read_and_encode(together, todo, workers or threads, progress, tell)
         finally:
             together.save()
     return together.encoded
@@ -69,9 +74,13 @@ class _LayerJobs:
         first, *rest = (job.row_of for job in self.jobs)
         self.row_of = {digest: row for digest, row in first.items() if all(digest in known for known in rest)}
 
-    def add_facts(self, row: int, facts: FileFacts) -> None:
+    @property
+    def keys(self) -> Sequence[str]:
+        return self.jobs[0].keys
+
+    def add_facts(self, row: int, facts: FileFacts, lasting: bool) -> None:
         first, *rest = self.jobs
-        first.add_facts(row, facts)  # this one stores them, once for all
+        first.add_facts(row, facts, lasting)  # this one stores them, once for all
         for job in rest:
             job.facts[row] = facts
 

@@ -71,6 +71,10 @@ class RunLog:
     def warn(self, sentence: str) -> None:
         """Keep a warning, and pass it on."""
         self.warnings.append(sentence)
+        self.tell(sentence)
+
+    def tell(self, sentence: str) -> None:
+        """Pass on a sentence about this machine, which is no part of what was found."""
         if self._tell is not None:
             self._tell(sentence)
 

@@ -64,7 +64,10 @@ def _audit_into(workspace: Workspace, dataset: Dataset, request: Request) -> Aud
     kept = StageFolder(workspace.stages, print_warning)
     with show_progress(request.quiet) as progress:
         audit = run_audit(dataset, request.settings, progress=progress, warn=print_warning, checkpoints=kept)
+        told = len(audit.provenance.warnings)
         audit = add_thumbnails(audit, request.limit_report, progress)
+        for sentence in audit.provenance.warnings[told:]:
+            print_warning(sentence)
         save(audit, workspace.folder, progress)
         page = workspace.folder / PAGE
         write_page(audit, page, PageOptions(limit=request.limit_report), progress=progress)

@@ -16,20 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.arrays import rows_of
+from auditor.errors import AuditError
 from auditor.results import Audit, Thumbnail
 from reports.comparison_view import ComparisonView
 from reports.options import PICTURE_BUDGET
+from reports.originals import NEIGHBOUR_SIDE, encode_original, in_threads
 from reports.panels import PageSamples, spread
-from reports.thumbnails import (
-    EXAMPLE_SIDE,
-    NEIGHBOUR_SIDE,
-    PictureSet,
-    encode_original,
-    fit_budget,
-    flagged_side,
-    in_threads,
-    shrink,
-)
+from reports.thumbnails import EXAMPLE_SIDE, PictureSet, fit_budget, flagged_side, shrink
 
 MAP_PICTURES = 3_000
 """Samples of the maps that are neither marked nor in a gallery and still get a picture."""
@@ -57,7 +50,11 @@ def comparison_pictures(
         return PictureSet({}, 0, 1.0)
     sides = _planned_sides(view, audits, samples)
     wishes = _wishes(view, audits, sides)
-    made = in_threads(lambda wish: _make(audits[wish.audit], wish), list(wishes.values()))
+    made = in_threads(
+        lambda wish: _make(audits[wish.audit], wish),
+        list(wishes.values()),
+        give_up=lambda wish: audits[wish.audit].thumbnails.get(wish.id),
+    )
     found = {str(number): t for number, t in zip(wishes, made, strict=True) if t is not None}
     pictures, shrunk = fit_budget(found, budget)
     needed = np.union1d(samples.shown, samples.lit).tolist()
@@ -96,8 +93,10 @@ def _make(audit: Audit, wish: _Wish) -> Thumbnail | None:
         return _reduced(stored, wish.side)
     if not audit.facts.readable[wish.row]:
         return stored
-    digest = str(audit.facts.byte_digest[wish.row])
-    return encode_original(audit, wish.row, wish.side, digest) or stored
+    try:
+        return encode_original(audit, wish.row, wish.side)
+    except AuditError:
+        return stored
 
 
 def _reduced(stored: Thumbnail, side: int) -> Thumbnail:

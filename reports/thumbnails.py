@@ -11,25 +11,22 @@ A sample has one picture, the largest of its parts. The page counts them in base
 from __future__ import annotations
 
 import io
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 
-from auditor.arrays import Progress, no_progress, rows_of
+from auditor.arrays import Progress, no_progress
 from auditor.errors import DataError
 from auditor.results import Audit, Thumbnail
+from auditor.sources.names import plural
 from reports import selection
 from reports.options import DEFAULT_LIMIT, PICTURE_BUDGET
+from reports.originals import NEIGHBOUR_SIDE, encode_originals, in_threads
 
 FLAGGED_SIDE_MAX, FLAGGED_SIDE_MIN = 384, 160
-NEIGHBOUR_SIDE, EXAMPLE_SIDE = 64, 96
-QUALITY, NEIGHBOUR_QUALITY = 60, 50
-"""WebP quality; neighbours are many and looked at in passing."""
+EXAMPLE_SIDE = 96
 MANY_FINDINGS = 2000
 """From here on flagged pictures have their smallest planned side."""
 FEW_FINDINGS = 300
@@ -37,9 +34,6 @@ FEW_FINDINGS = 300
 SIDE_FLOOR = 24
 """No picture is made smaller than this, whatever the budget."""
 SHRINK_ROUNDS = 6
-
-_T = TypeVar("_T")
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -77,21 +71,30 @@ def planned_sides(audit: Audit, limit: int = DEFAULT_LIMIT) -> dict[str, int]:
 def add_thumbnails(audit: Audit, limit: int = DEFAULT_LIMIT, progress: Progress = no_progress) -> Audit:
     """Return the audit with the pictures its page needs, decoded from the original files.
 
-    Files that do not open (any more) get none; the page shows a placeholder. Sides shrink until the
-    pictures fit the page's budget.
+    Files that do not open any more, or are not the ones that were judged, get none: the page shows a
+    placeholder, and a warning of the audit counts them. Sides shrink until the pictures fit the page's
+    budget.
     """
     if not audit.dataset.has_images:
         return audit
     readable = set(audit.facts.ids[audit.facts.readable])
     sides = {i: side for i, side in planned_sides(audit, limit).items() if i in readable}
-    rows = dict(zip(sides, rows_of(audit.dataset.ids, list(sides)).tolist(), strict=True)) if sides else {}
+    pictures, lost = encode_originals(audit, sides, lambda done, total: progress("thumbnails", done, total))
+    audit = replace(audit, thumbnails=fit_budget(pictures)[0])
+    return _with_warning(audit, _lost_sentence(lost)) if lost else audit
 
-    def make(sample_id: str) -> Thumbnail | None:
-        return encode_original(audit, rows[sample_id], sides[sample_id])
 
-    made = in_threads(make, list(sides), lambda done, total: progress("thumbnails", done, total))
-    pictures = {i: t for i, t in zip(sides, made, strict=True) if t is not None}
-    return replace(audit, thumbnails=fit_budget(pictures)[0])
+def _lost_sentence(lost: Mapping[str, str]) -> str:
+    first, reason = next(iter(lost.items()))
+    return (
+        f"The page shows no picture of {plural(len(lost), 'sample')} whose file is not the one any more that "
+        f"was judged, the first is {first!r} ({reason}): run again for what is there now."
+    )
+
+
+def _with_warning(audit: Audit, sentence: str) -> Audit:
+    made = audit.provenance
+    return replace(audit, provenance=replace(made, warnings=(*made.warnings, sentence)))
 
 
 def add_control_pictures(audit: Audit, controls: Sequence[str]) -> Audit:
@@ -108,15 +111,13 @@ def add_control_pictures(audit: Audit, controls: Sequence[str]) -> Audit:
         return audit
     flagged = [t for f in audit.findings for i in f.ids if (t := audit.thumbnails.get(i))]
     side = max((max(t.width, t.height) for t in flagged), default=FLAGGED_SIDE_MAX)
-    rows = dict(zip(controls, rows_of(audit.dataset.ids, list(controls)).tolist(), strict=True))
-    made = in_threads(lambda i: encode_original(audit, rows[i], side), list(controls))
-    missing = [i for i, picture in zip(controls, made, strict=True) if picture is None]
-    if missing:
+    pictures, lost = encode_originals(audit, dict.fromkeys(controls, side))
+    if lost:
+        first, reason = next(iter(lost.items()))
         raise DataError(
-            f"Control samples are drawn from the dataset, and {missing[0]!r} does not open under "
+            f"Control samples are drawn from the dataset, and {first!r} does not open ({reason}) under "
             f"{audit.dataset.contents.place!r}: make this page where the pictures lie."
         )
-    pictures = {i: p for i, p in zip(controls, made, strict=True) if p is not None}
     return replace(audit, thumbnails={**audit.thumbnails, **pictures})
 
 
@@ -158,24 +159,6 @@ def flagged_side(count: int) -> int:
 _SIDE_EXPONENT = float(np.log(FLAGGED_SIDE_MAX / FLAGGED_SIDE_MIN) / np.log(MANY_FINDINGS / FEW_FINDINGS))
 
 
-def encode_original(audit: Audit, row: int, side: int, digest: str = "") -> Thumbnail | None:
-    """Return a picture made from the original file of a row of the dataset.
-
-    None when the file does not open, or where `digest` is given and its bytes have another one.
-    """
-    from auditor.errors import AuditError
-    from auditor.images import byte_digest, decode_rgb, encode_thumbnail
-
-    try:
-        data = audit.dataset.contents.read(str(audit.dataset.table["path"].iat[row]))
-        if digest and byte_digest(data) != digest:
-            return None
-        rgb = decode_rgb(data)
-    except (AuditError, OSError):
-        return None
-    return encode_thumbnail(rgb, side, QUALITY if side > NEIGHBOUR_SIDE else NEIGHBOUR_QUALITY)
-
-
 def shrink(thumbnail: Thumbnail, factor: float) -> Thumbnail:
     """Return a picture with its sides multiplied by `factor`, the longer one at least `SIDE_FLOOR`."""
     from PIL import Image
@@ -185,23 +168,3 @@ def shrink(thumbnail: Thumbnail, factor: float) -> Thumbnail:
     side = max(SIDE_FLOOR, round(max(thumbnail.width, thumbnail.height) * factor))
     with Image.open(io.BytesIO(thumbnail.data)) as picture:
         return encode_thumbnail(np.asarray(picture.convert("RGB")), side)
-
-
-def in_threads(
-    work: Callable[[_Item], _T],
-    items: Sequence[_Item],
-    tell: Callable[[int, int], None] = lambda done, total: None,
-) -> list[_T]:
-    """Return the results in the order of the items; decoders release the interpreter's lock."""
-    results: list[_T] = []
-    with ThreadPoolExecutor(max_workers=_threads()) as pool:
-        for result in pool.map(work, items):
-            results.append(result)
-            tell(len(results), len(items))
-    return results
-
-
-def _threads() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

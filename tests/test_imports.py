@@ -15,14 +15,14 @@ PACKAGES = ("auditor", "reports", "cli")
 
 # fmt: off
 ORDER = [
-    "errors", "writing", "arrays", "sources.names", "files", "contents", "results",
+    "errors", "writing", "arrays", "sources.names", "files", "reading", "contents", "results",
     "sources.options", "sources.rows", "sources.tables", "version_record", "sources.links",
     "sources.class_folders",
     "sources.manifests", "dataset",
     "quality", "decoding", "images",
     "networks", "checkpoints", "downloads", "preprocessing",
     "chunks", "torch_engine", "openvino_engine", "engines", "backbones",
-    "shards", "store", "features", "encoding", "embeddings", "layer_embeddings",
+    "shards", "store", "features", "memory", "encoding", "embeddings", "layer_embeddings",
     "lists", "searching", "neighbours", "duplicates", "groups", "probes", "probabilities",
     "mistakes", "scores", "separation", "finding_inputs", "finding_evidence", "findings", "review_plan",
     "projection",

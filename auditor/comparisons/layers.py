@@ -91,7 +91,8 @@ def run_layers(
         raise UsageError("Layers are outputs of a network: give pictures, not features.")
     encoders = _open_layers(settings, in_depth_order(layers), warn, progress)
     with _store_folder(settings) as folder:
-        embed_layers(dataset, encoders, Store(folder, warn), workers=settings.workers, progress=progress)
+        store, workers = Store(folder, warn), settings.workers
+        embed_layers(dataset, encoders, store, workers=workers, progress=progress, tell=warn)
         audits: list[Audit] = []
         for encoder in encoders:
             own = replace(settings, layer=encoder.backbone.layer, store=folder)

@@ -17,7 +17,9 @@ import pytest
 from PIL import Image
 from toy import thumbnail, toy_audit
 
+from auditor.arrays import as_ids
 from auditor.errors import UsageError
+from auditor.images import byte_digest
 from auditor.results import Audit, Thumbnail
 from reports import figures, payload, thumbnails
 from reports.options import PageOptions
@@ -170,9 +172,11 @@ def test_thumbnails_come_from_the_files_without_their_metadata(tmp_path: Path) -
         Image.new("RGB", (300, 200), (row * 5, 80, 80)).save(
             path, "JPEG", exif=exif, comment=b"made on a host"
         )
+    judged = as_ids([byte_digest((tmp_path / sample_id).read_bytes()) for sample_id in audit.dataset.ids])
     (tmp_path / next(f.ids[0] for f in audit.findings if f.kind == "mislabeled")).unlink()
     told: list[tuple[str, int, int]] = []
-    bare = replace(audit, dataset=replace(audit.dataset, root=tmp_path), thumbnails={})
+    facts = replace(audit.facts, byte_digest=judged)
+    bare = replace(audit, dataset=replace(audit.dataset, root=tmp_path), facts=facts, thumbnails={})
     made = add_thumbnails(bare, progress=lambda *step: told.append(step))
     sides = planned_sides(bare)
     assert len(made.thumbnails) == len(sides) - 2
