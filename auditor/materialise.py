@@ -127,7 +127,7 @@ def tree_paths(
 def _safe_file(name: str) -> str:
     """Return a file's name as it is, or the closest that is seen as a picture and fits."""
     text = name.replace("\x00", "%00")
-    if text.startswith(".") or text.lower() in SYSTEM_NAMES:
+    if text.startswith(".") or text.lower() in SYSTEM_NAMES or _DEVICES.fullmatch(text):
         text = _encode_all(text[0]) + text[1:]
     if len(text.encode()) <= LONGEST_FILE:
         return text or NAMELESS
