@@ -1,6 +1,10 @@
 """Labelled image datasets: read from class folders or manifests; nothing is decoded here.
 
-    source (folder, manifest file) --read_dataset--> Dataset(table: id path label domain split group)
+    source --read_dataset--> Dataset(table: id path label domain split group)
+
+    a folder, a manifest file      class_folders.py, manifests.py
+    an address: s3://, https:// .. remote.py
+    objects of a Python program    objects.py
 
 A folder with ``manifest.csv``, ``.parquet`` or ``.jsonl`` at its top is read through it. An optional
 ``classes.csv`` (class, description) at the top of the dataset describes the classes to annotators.
@@ -10,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,17 +22,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.arrays import Ids
-from auditor.errors import AuditError, DataError, UsageError
+from auditor.errors import DataError, UsageError
 from auditor.results import Dataset
+from auditor.sources.addresses import is_address, local_path
 from auditor.sources.class_folders import read_class_folders
-from auditor.sources.manifests import read_manifest
+from auditor.sources.descriptions import read_descriptions
+from auditor.sources.manifests import MANIFEST_NAMES, read_rows
 from auditor.sources.names import ARCHIVE_SUFFIXES, encode_name, locate, plural
+from auditor.sources.objects import read_objects
 from auditor.sources.options import LAYOUTS, ReadOptions
+from auditor.sources.placing import dataset_of_placed_rows
+from auditor.sources.remote import read_remote
 from auditor.sources.rows import Source
-from auditor.sources.tables import TABLE_SUFFIXES, ColumnNames, read_table
+from auditor.sources.tables import TABLE_SUFFIXES
 
 __all__ = [
     "LAYOUTS",
+    "MANIFEST_NAMES",
     "Dataset",
     "ReadOptions",
     "file_path",
@@ -39,21 +48,16 @@ __all__ = [
     "vector_rows",
 ]
 
-MANIFEST_NAMES: tuple[str, ...] = ("manifest.csv", "manifest.parquet", "manifest.jsonl")
 
-_CLASS_COLUMNS = ColumnNames(
-    aliases={"class": ("class", "label", "name"), "description": ("description", "definition", "line")},
-    required=("class", "description"),
-)
-
-
-def read_dataset(source: str | os.PathLike[str], options: ReadOptions | None = None) -> Dataset:
+def read_dataset(source: object, options: ReadOptions | None = None) -> Dataset:
     """Read a labelled dataset without opening an image.
 
     Parameters
     ----------
     source : a folder with one folder per class (optionally under splits or domains), a folder with a
-        manifest at its top, or a manifest file (.csv, .tsv, .parquet, .jsonl).
+        manifest at its top, or a manifest file (.csv, .tsv, .parquet, .jsonl); the address of one of these,
+        as text, in a store that fsspec reads; a pair of (paths, labels); or a map-style torch dataset
+        (`auditor.sources.objects` says what its items may be).
     options : how to read it.
 
     Returns
@@ -70,7 +74,11 @@ def read_dataset(source: str | os.PathLike[str], options: ReadOptions | None = N
         If there is no such source, it holds no labelled images, or fewer than two classes have samples.
     """
     options = options or ReadOptions()
-    path = Path(source)
+    if not isinstance(source, (str, os.PathLike)):
+        return read_objects(source, options)
+    if is_address(source):
+        return read_remote(str(source), options)
+    path = Path(local_path(os.fspath(source)))
     try:
         manifest = _find_manifest(path, options)
     except OSError as error:
@@ -80,15 +88,13 @@ def read_dataset(source: str | os.PathLike[str], options: ReadOptions | None = N
     if manifest is None:
         if options.manifest_only:
             raise UsageError(f"{options.manifest_only[0]} is for manifests, and {about.name} holds none.")
-        about.descriptions = _read_descriptions((path,), about)
+        about.descriptions = read_descriptions((path,), about)
         return read_class_folders(path, about, options)
     others = [name for name in MANIFEST_NAMES if path.is_dir() and (path / name).is_file()]
     about.notes += [f"{manifest.name} read, {name} beside it passed over." for name in others[1:]]
-    about.root = manifest.parent if options.root is None else options.root
-    if not about.root.is_dir():
-        raise DataError(f"--root {about.root} is not a folder.")
-    about.descriptions = _read_descriptions((manifest.parent, about.root), about)
-    return read_manifest(manifest, about, options)
+    rows = read_rows(manifest, about, options)
+    about.root = manifest.parent
+    return dataset_of_placed_rows(rows, about, options)
 
 
 def _find_manifest(path: Path, options: ReadOptions) -> Path | None:
@@ -111,19 +117,6 @@ def _find_manifest(path: Path, options: ReadOptions) -> Path | None:
     if options.layout != "auto":
         raise UsageError(f"--layout {options.layout} is for folders, and {name} is a manifest.")
     return path
-
-
-def _read_descriptions(folders: tuple[Path, ...], source: Source) -> Mapping[str, str]:
-    file = next((f / "classes.csv" for f in folders if (f / "classes.csv").is_file()), None)
-    if file is None:
-        return {}
-    try:
-        table, _ = read_table(file, _CLASS_COLUMNS)
-    except AuditError as error:  # an extra for annotators; the audit does not depend on it
-        source.notes.append(f"No class descriptions: {error}")
-        return {}
-    pairs = zip(table["class"], table["description"].str.strip(), strict=True)
-    return {name: line for name, line in pairs if name and line}
 
 
 def file_path(dataset: Dataset, row: int) -> str:

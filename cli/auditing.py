@@ -12,6 +12,7 @@ from auditor.results import Audit, Dataset
 from auditor.settings import AuditSettings, check_settings
 from auditor.stages import StageFolder
 from auditor.storage import save
+from cli.data import data_name, local_data, shown_data
 from cli.output import print_error, print_warning
 from cli.progress import show_progress
 from cli.summary import describe_command, print_summary, summarise
@@ -27,7 +28,7 @@ PAGE = "report.html"
 class Request:
     """One audit that was asked for on the command line; `out` None means NAME-audit."""
 
-    data: Path
+    data: str
     reading: ReadOptions
     settings: AuditSettings
     out: Path | None = None
@@ -40,7 +41,7 @@ class Request:
 def run_request(request: Request) -> None:
     """Audit, write the audit folder with its page, and print the summary."""
     check_settings(request.settings)
-    out = request.out or default_out(request.data)
+    out = request.out or Path(f"{data_name(request.data)}-audit")
     check_out(out, request.data)
     check_target(out, request.overwrite)
     with show_progress(request.quiet) as progress:
@@ -48,7 +49,7 @@ def run_request(request: Request) -> None:
         dataset = read_dataset(request.data, request.reading)
     command = describe_command(dataset, request.reading, request.settings)
     settings = replace(request.settings, command=command)
-    started = {"settings": asdict(settings), "data": [str(request.data), len(dataset)]}
+    started = {"settings": asdict(settings), "data": [shown_data(request.data), len(dataset)]}
     with Workspace(out, request.overwrite, started) as workspace:
         try:
             audit = _audit_into(workspace, dataset, replace(request, settings=settings))
@@ -74,15 +75,10 @@ def _audit_into(workspace: Workspace, dataset: Dataset, request: Request) -> Aud
     return audit
 
 
-def default_out(data: Path) -> Path:
-    """Return NAME-audit in the current folder, NAME from the dataset's folder or manifest."""
-    name = data.resolve().name if data.is_dir() else data.stem
-    return Path(f"{name or 'dataset'}-audit")
-
-
-def check_out(out: Path, data: Path) -> None:
+def check_out(out: Path, data: str) -> None:
     """Raise `UsageError` for an output inside the dataset, where the next run would read it as a class."""
-    if data.is_dir() and out.resolve().is_relative_to(data.resolve()):
-        raise UsageError(f"--out {str(out)!r} lies inside the dataset {str(data)!r}: choose another one.")
+    here = local_data(data)
+    if here is not None and here.is_dir() and out.resolve().is_relative_to(here.resolve()):
+        raise UsageError(f"--out {str(out)!r} lies inside the dataset {str(here)!r}: choose another one.")
     if not out.name:
         raise OutputError(f"The output {str(out)!r} is no folder that can be made: choose another --out.")

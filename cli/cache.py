@@ -1,18 +1,21 @@
-"""`auditor cache info|clear`: the facts and vectors kept for the next run."""
+"""`auditor cache info|clear`: the facts, vectors and fetched pictures kept for the next run."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import options as o
 from cli.output import say
 
+if TYPE_CHECKING:
+    from auditor.sources.kept_pictures import KeptPictures
+
 app = typer.Typer(
-    help="Show or clear the facts and vectors kept for the next run.",
+    help="Show or clear the facts, vectors and fetched pictures kept for the next run.",
     epilog="Example: auditor cache info",
     no_args_is_help=True,
 )
@@ -31,6 +34,13 @@ def store_folder(cache: Path | None) -> Path:
     return cache_folder(cache) / "store"
 
 
+def _fetched(cache: Path | None) -> KeptPictures:
+    """Return the pictures that were fetched from remote stores."""
+    from auditor.sources.kept_pictures import FOLDER_NAME, KeptPictures
+
+    return KeptPictures(cache_folder(cache) / FOLDER_NAME)
+
+
 @app.command("info", epilog="Example: auditor cache info --json")
 def info(cache: o.Cache = None, as_json: AsJson = False) -> None:
     """Say where the cache is and how much it holds."""
@@ -39,6 +49,7 @@ def info(cache: o.Cache = None, as_json: AsJson = False) -> None:
     folder = store_folder(cache)
     empty = {"files": 0, "bytes": 0, "facts": 0, "vectors": 0}
     found: dict[str, Any] = {"folder": str(folder), **(Store(folder).info() if folder.is_dir() else empty)}
+    found |= _fetched(cache).info()
     if as_json:
         say(json.dumps(found))
         return
@@ -46,15 +57,17 @@ def info(cache: o.Cache = None, as_json: AsJson = False) -> None:
         f"{found['folder']}\n{found['bytes'] / 1e6:,.1f} MB in {found['files']:,} files: facts of "
         f"{found['facts']:,} pictures and {found['vectors']:,} vectors"
     )
+    if found["pictures"]:
+        say(f"{found['picture_bytes'] / 1e6:,.1f} MB in {found['pictures']:,} pictures fetched from stores")
 
 
 @app.command("clear", epilog="Example: auditor cache clear")
 def clear(cache: o.Cache = None, as_json: AsJson = False) -> None:
-    """Delete the facts and vectors that were kept; the next run makes them again."""
+    """Delete what was kept: the next run makes it again, and fetches pictures again from their stores."""
     from auditor.store import Store
 
     folder = store_folder(cache)
-    freed = Store(folder).clear() if folder.is_dir() else 0
+    freed = (Store(folder).clear() if folder.is_dir() else 0) + _fetched(cache).clear()
     if as_json:
         say(json.dumps({"folder": str(folder), "bytes_freed": freed}))
     else:

@@ -36,7 +36,7 @@ def demo(
         backbone="bundled", device="cpu", offline=True, workers=workers, store=store_folder(cache), seed=seed
     )
     request = Request(
-        sample_data("kitchen"), ReadOptions(), settings, out, overwrite, limit_report, as_json, quiet
+        str(sample_data("kitchen")), ReadOptions(), settings, out, overwrite, limit_report, as_json, quiet
     )
     run_request(request)
 

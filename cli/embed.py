@@ -34,6 +34,7 @@ def embed(
     device: o.Device = "auto",
     batch_size: o.BatchSize = None,
     workers: o.Workers = 0,
+    cache: o.Cache = None,
     offline: o.Offline = False,
 ) -> None:
     """Make the vectors only, for auditor run --store."""
@@ -41,6 +42,8 @@ def embed(
     from auditor.embeddings import run_embedding
     from auditor.settings import AuditSettings, check_settings, open_encoder
     from auditor.store import Store
+    from cli.cache import cache_folder
+    from cli.data import shown_data
     from cli.output import print_warning, say
     from cli.progress import show_progress
 
@@ -49,7 +52,15 @@ def embed(
     )
     check_settings(settings)
     _check_store(out)
-    reading = ReadOptions(layout, root, path_column, label_column, follow_links=follow_links)
+    reading = ReadOptions(
+        layout,
+        root,
+        path_column,
+        label_column,
+        follow_links=follow_links,
+        cache=cache_folder(cache),
+        offline=offline,
+    )
     dataset = read_dataset(data, reading)
     for note in dataset.notes:
         print_warning(note)
@@ -64,7 +75,7 @@ def embed(
     elif not quiet:
         say(
             f"{counts['embedded']:,} of {counts['samples']:,} samples have a vector "
-            f"({counts['new']:,} pictures new)\nNext      auditor run {data} --store {out}"
+            f"({counts['new']:,} pictures new)\nNext      auditor run {shown_data(data)} --store {out}"
         )
 
 

@@ -93,7 +93,7 @@ def export(
     check_target(out, contents, False)
     loaded = load(audit)
     if reads_folders(loaded, loaded.dataset.root):
-        check_out(out, loaded.dataset.root)
+        check_out(out, str(loaded.dataset.root))
     with Workspace(out, contents, False, {"audit": str(audit), "to": to}) as workspace:
         if to == LABEL_STUDIO:
             counts = _write_tasks(loaded, workspace.folder, image_prefix, kinds)

@@ -67,8 +67,9 @@ def layers(
     from auditor.dataset import ReadOptions, read_dataset
     from auditor.settings import AuditSettings
     from cli.auditing import check_out
-    from cli.cache import store_folder
+    from cli.cache import cache_folder, store_folder
     from cli.comparing import Output
+    from cli.data import data_name
     from cli.models_summary import layers_lines, print_comparison
     from cli.output import print_warning
     from cli.progress import show_progress
@@ -85,11 +86,19 @@ def layers(
         store=store_folder(cache),
         seed=seed,
     )
-    target = out or default_out(data)
+    target = out or Path(f"{data_name(data)}-layers")
     check_out(target, data)
     output = Output(target, overwrite)
     output.check()
-    reading = ReadOptions(layout, root, path_column, label_column, follow_links=follow_links)
+    reading = ReadOptions(
+        layout,
+        root,
+        path_column,
+        label_column,
+        follow_links=follow_links,
+        cache=cache_folder(cache),
+        offline=offline,
+    )
     dataset = read_dataset(data, reading)
     with show_progress(quiet) as progress:
         audits = run_layers(dataset, settings, chosen, progress=progress, warn=print_warning)
@@ -106,9 +115,3 @@ def _command(dataset: str, chosen: Sequence[str], settings: AuditSettings) -> st
     weights = f" --weights {settings.weights.name}" if settings.weights else ""
     backbone = f" --backbone {settings.backbone}" if settings.backbone != "auto" else ""
     return f"auditor layers {dataset}{backbone}{weights} --layers {','.join(chosen)} --seed {settings.seed}"
-
-
-def default_out(data: Path) -> Path:
-    """Return NAME-layers in the current folder, NAME from the dataset's folder or manifest."""
-    name = data.resolve().name if data.is_dir() else data.stem
-    return Path(f"{name or 'dataset'}-layers")

@@ -10,9 +10,11 @@ import typer
 DATA, MODEL, OUTPUT, MACHINE = "Dataset", "Vectors", "Output", "Machine"
 
 Data = Annotated[
-    Path,
+    str,
     typer.Argument(
-        metavar="DATA", help="A folder with one folder per class, or a manifest (.csv, .parquet, .jsonl)."
+        metavar="DATA",
+        help="A folder with one folder per class, or a manifest (.csv, .parquet, .jsonl); or the address of "
+        "one: https://, s3:// and others.",
     ),
 ]
 PathColumn = Annotated[
@@ -28,11 +30,11 @@ LabelColumn = Annotated[
     ),
 ]
 Root = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--root",
         metavar="DIR",
-        help="Folder that a manifest's paths start from. Default: the manifest's own.",
+        help="Folder or address that a manifest's paths start from. Default: the manifest's own.",
         rich_help_panel=DATA,
     ),
 ]
@@ -125,7 +127,7 @@ Cache = Annotated[
         "--cache",
         envvar="AUDITOR_CACHE",
         metavar="DIR",
-        help="Where facts and vectors are kept for the next run.",
+        help="Where facts, vectors and fetched pictures are kept for the next run.",
         show_default="the user's cache folder",
         rich_help_panel=MACHINE,
     ),
@@ -135,7 +137,7 @@ Offline = Annotated[
     typer.Option(
         "--offline",
         envvar="AUDITOR_OFFLINE",
-        help="Never use the network: weights come from the cache or the bundled file.",
+        help="Never use the network: no data at an address, weights from the cache or the bundled file.",
         rich_help_panel=MACHINE,
     ),
 ]

@@ -112,7 +112,7 @@ def run(
     from auditor.settings import AuditSettings, settings_like
     from auditor.store import MARKER_NAME
     from cli.auditing import Request, run_request
-    from cli.cache import store_folder
+    from cli.cache import cache_folder, store_folder
 
     if store is not None and not (store / MARKER_NAME).is_file():
         raise UsageError(f"There is no store {str(store)!r}: make it with auditor embed DATA --out STORE.")
@@ -135,7 +135,14 @@ def run(
         _refuse_beside_like(context)
         settings = settings_like(like, settings)
     reading = ReadOptions(
-        layout, root, path_column, label_column, images=features is None, follow_links=follow_links
+        layout,
+        root,
+        path_column,
+        label_column,
+        images=features is None,
+        follow_links=follow_links,
+        cache=cache_folder(cache),
+        offline=offline,
     )
     run_request(Request(data, reading, settings, out, overwrite, limit_report, as_json, quiet))
 

@@ -11,6 +11,7 @@ from auditor.dataset import ReadOptions
 from auditor.documents import audit_document
 from auditor.results import Audit, Dataset
 from auditor.settings import AuditSettings
+from auditor.sources.addresses import address_name
 from cli.output import plain, say
 from reports.wording import headline
 
@@ -50,7 +51,7 @@ def describe_command(dataset: Dataset, reading: ReadOptions, settings: AuditSett
     choices = {
         "path-column": reading.path_column,
         "label-column": reading.label_column,
-        "root": None if reading.root is None else reading.root.resolve().name,
+        "root": _root_name(reading.root),
         "layout": None if reading.layout == "auto" else reading.layout,
         **{name.replace("_", "-"): value for name, value in settings.document().items()},
         "seed": settings.seed or None,
@@ -59,6 +60,12 @@ def describe_command(dataset: Dataset, reading: ReadOptions, settings: AuditSett
     given = [f"--{name} {value}" for name, many in each for value in many if value not in (None, "auto")]
     flags = ["--follow-links"] if reading.follow_links else []
     return " ".join(["auditor run", dataset.name, *given, *flags])
+
+
+def _root_name(root: Path | str | None) -> str | None:
+    if root is None:
+        return None
+    return address_name(root) if isinstance(root, str) else root.resolve().name
 
 
 def _lines(summary: dict[str, Any]) -> Iterator[str]:

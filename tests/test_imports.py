@@ -15,11 +15,15 @@ PACKAGES = ("auditor", "reports", "cli")
 
 # fmt: off
 ORDER = [
-    "errors", "writing", "arrays", "sources.names", "files", "reading", "contents", "results",
+    "errors", "writing", "arrays", "sources.names", "sources.addresses",
+    "files", "reading", "decoding", "contents", "results",
     "sources.options", "sources.rows", "sources.tables", "version_record", "sources.links",
     "sources.class_folders",
-    "sources.manifests", "dataset",
-    "quality", "decoding", "images",
+    "sources.descriptions", "sources.manifests",
+    "sources.kept_pictures", "sources.stores", "sources.listings", "sources.remote_contents",
+    "sources.remote_notes", "sources.remote_rows", "sources.remote", "sources.placing",
+    "sources.pictures", "sources.items", "sources.object_contents", "sources.objects", "dataset",
+    "quality", "images",
     "networks", "checkpoints", "downloads", "preprocessing",
     "chunks", "torch_engine", "openvino_engine", "engines", "backbones",
     "shards", "store", "features", "memory", "encoding", "embeddings", "layer_embeddings",
@@ -57,10 +61,14 @@ AT_HOME = {
         "auditor.decoding",
         "auditor.quality",
         "auditor.preprocessing",
+        "auditor.sources.pictures",
         "auditor.store",
         "reports.figures",
         "reports.thumbnails",
     },
+    "pillow_heif": {"auditor.decoding"},
+    "fsspec": {"auditor.sources.stores"},
+    "aiohttp": {"auditor.sources.stores"},
     "torch": {
         "auditor.checkpoints",
         "auditor.torch_engine",

@@ -25,7 +25,7 @@ from auditor.sources.rows import Source, make_dataset, texts
 from auditor.sources.tables import ColumnNames, read_table
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    "path": ("path", "file_name", "filename", "image", "image_path", "filepath", "file"),
+    "path": ("path", "file_name", "filename", "image", "image_path", "filepath", "file", "url", "image_url"),
     "label": ("label", "class", "category", "target"),
     "id": ("id",),
     "domain": ("domain",),
@@ -33,20 +33,34 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "group": ("group",),
 }
 
+MANIFEST_NAMES: tuple[str, ...] = ("manifest.csv", "manifest.parquet", "manifest.jsonl")
+"""A folder with one of these at its top is read through it."""
+
 LISTED_FROM_ROWS = 8
 """A folder that fewer rows point into is asked for each file; it may hold millions of others."""
 
 
-def read_manifest(file: Path, source: Source, options: ReadOptions) -> Dataset:
-    """Return the dataset that a manifest lists, in its order.
+def read_rows(file: Path, source: Source, options: ReadOptions) -> pd.DataFrame:
+    """Return the rows of a manifest, paths as they are written; notes go to `source`.
 
     Raises
     ------
     DataError
-        If a column is missing, no path exists, no row has a label, or fewer than two classes have samples.
+        If the file cannot be read, or a column is missing.
     """
     rows, notes = read_table(file, _wanted_columns(options), every_row=not options.images)
     source.notes += notes
+    return rows
+
+
+def dataset_of_rows(rows: pd.DataFrame, source: Source, options: ReadOptions) -> Dataset:
+    """Return the dataset of rows whose paths are files, relative to the source's root or absolute, in order.
+
+    Raises
+    ------
+    DataError
+        If no path exists, no row has a label, or fewer than two classes have samples.
+    """
     if "path" in rows:
         rows = _settle_paths(rows, source, options)
     if options.images:
@@ -120,7 +134,7 @@ def _drop_unknown(rows: pd.DataFrame, source: Source) -> pd.DataFrame:
     rows = rows.assign(path=pd.Series(paths, index=rows.index, dtype="str"))
     if known.all():
         return rows
-    source.notes.append(_unknown_note([p for p, there in zip(paths, known, strict=True) if not there]))
+    source.notes.append(unknown_note([p for p, there in zip(paths, known, strict=True) if not there]))
     return rows[known]
 
 
@@ -149,7 +163,8 @@ def _from_bytes(encoding: str, path: str) -> str:
         return path
 
 
-def _unknown_note(paths: Sequence[str]) -> str:
+def unknown_note(paths: Sequence[str]) -> str:
+    """Return the sentence about rows that are set aside: their paths lead nowhere, "" where there is none."""
     named = [posixpath.basename(p) if p.startswith((".", "/")) else p for p in paths if p]
     blank = len(paths) - len(named)
     parts = [f"{plural(len(named), 'row')} whose file does not exist: {examples(named)}"] if named else []
