@@ -7,7 +7,10 @@ Rows join by id (`rows_of`), never by position.
 
 from __future__ import annotations
 
+import math
+import tokenize
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -83,3 +86,51 @@ def check_range(owner: object, name: str, low: float, high: float) -> None:
     if value.size and (value.min() < low or value.max() > high):
         what = f"{type(owner).__name__}.{name}"
         raise DataError(f"{what} must lie in [{low}, {high}], found [{value.min():.6g}, {value.max():.6g}].")
+
+
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+"""Versions of the .npy format that hold plain numbers and texts."""
+
+
+def read_array(file: Path, mapped: bool = False) -> NDArray[Any]:
+    """Return the array in a .npy file, mapped into memory if asked; nothing pickled is ever loaded.
+
+    Raises
+    ------
+    DataError
+        Why it holds no array of plain numbers or texts; the shape that it claims is believed only when the
+        file is long enough for it.
+    """
+    try:
+        _check_header(file)
+        array: NDArray[Any] = np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
+        return array
+    except OSError as error:
+        raise DataError(f"it cannot be read: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise DataError("its array does not fit into memory") from error
+    except (EOFError, OverflowError, RecursionError, TypeError, ValueError) as error:
+        raise DataError(f"it is damaged: {str(error).splitlines()[0] or type(error).__name__}") from error
+
+
+def _check_header(file: Path) -> None:
+    """Raise for what numpy would unpickle, and for a shape that needs more than the file holds."""
+    with file.open("rb") as opened:
+        start = opened.read(len(np.lib.format.MAGIC_PREFIX))
+        if start != np.lib.format.MAGIC_PREFIX:
+            archive = start.startswith(b"PK")
+            raise DataError("it is an archive: write one array" if archive else "it is no .npy file")
+        opened.seek(0)
+        version = np.lib.format.read_magic(opened)
+        if version not in _HEADERS:
+            raise DataError(f"it is of version {version[0]}.{version[1]} of the .npy format")
+        try:
+            shape, _, dtype = _HEADERS[version](opened)
+        except (SyntaxError, tokenize.TokenError) as error:  # the header is Python text
+            raise DataError("its header is damaged") from error
+        left = file.stat().st_size - opened.tell()
+    if dtype.hasobject:
+        raise DataError("it holds Python objects")
+    needed = math.prod(shape) * max(dtype.itemsize, 1)
+    if min(shape, default=0) < 0 or needed > left:
+        raise DataError(f"it is cut off: {left:,} bytes are no array {shape} of {dtype}")

@@ -33,7 +33,7 @@ class DecisionRow(BaseModel):
     to: str = Field("", description="The new label; only with relabel, else empty.")
     note: str = ""
     t: str = Field("", description="When it was decided, ISO 8601 in UTC.")
-    rank: int = Field(0, ge=0, description="Place of the finding in its kind, 0 = none.")
+    rank: int = Field(0, ge=0, lt=10**15, description="Place of the finding in its kind, 0 = none.")
     first_decision: Literal["", "keep", "relabel", "drop", "unsure"] = Field(
         "", description="On a blind page: the answer before the suggestion was shown."
     )
@@ -49,7 +49,10 @@ class DecisionRow(BaseModel):
             raise ValueError("it must be an ISO 8601 time, as 2026-01-31T12:00:00Z, or empty") from error
         if time is None or text.endswith("Z") or time.utcoffset() is None:
             return text
-        return time.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+        try:
+            return time.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+        except OverflowError as error:
+            raise ValueError("in UTC it must lie in the years 1 to 9999") from error
 
     @model_validator(mode="after")
     def _check_target(self) -> Self:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from auditor.arrays import Ids
 from auditor.errors import DataError
+from auditor.faults import first_fault, short
 from auditor.results import KINDS, Audit
 from auditor.tables import csv_text
 
@@ -33,14 +34,12 @@ LABEL_KINDS: tuple[str, ...] = ("mislabeled", "ambiguous")
 """Kinds of findings that ask the same question as `LABEL_CHECK`."""
 DECISION_KINDS: tuple[str, ...] = (*KINDS, LABEL_CHECK)
 DECISIONS: tuple[str, ...] = ("keep", "relabel", "drop", "unsure")
+RANK_DIGITS = 15
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "decisions-1.schema.json"
 
 _ROW_FIELDS: tuple[str, ...] = (
     "id", "digest", "kind", "decision", "from", "to", "note", "t", "rank", "first_decision", "first_to",
 )  # fmt: skip
-SHOWN_CHARACTERS = 80
-_FAULTS = {"model_type": "it must be an object", "string_too_short": "it must not be empty"}
-"""Kinds of pydantic's faults in words that fit our sentences."""
 _FILE_FIELDS: tuple[str, ...] = ("report_id", "dataset_fingerprint", "annotator", "exported_at")
 
 
@@ -134,15 +133,17 @@ def parse_document(document: Any, name: str) -> DecisionFile:
 
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         found = document.get("schema") if isinstance(document, dict) else type(document).__name__
-        raise DataError(f"{name} is no decisions file: its schema is {found!r}, not {SCHEMA!r}.")
+        raise DataError(f"{name} is no decisions file: its schema is {short(found)}, not {SCHEMA!r}.")
     try:
         json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise DataError(f"{name} holds a character that is no valid text: {error.reason}.") from error
+    except RecursionError as error:
+        raise DataError(f"{name} is nested too deeply for a decisions file.") from error
     try:
         checked = _model().model_validate(document)
     except ValidationError as error:
-        raise DataError(f"{name}: {_first_fault(error)}") from error
+        raise DataError(f"{name}: {first_fault(error)}") from error
     rows = checked.model_dump(by_alias=True)["decisions"]
     return DecisionFile(
         name, checked.report_id, checked.dataset_fingerprint, checked.annotator, checked.exported_at,
@@ -216,7 +217,7 @@ def check_decisions(files: Sequence[DecisionFile], audit: Audit) -> None:
             )
         for d in file.decisions:
             if label_of.get(d.id) is None or digest_of[d.id] != d.digest:
-                raise DataError(f"{file.name} decides on {_short(d.id)}, which is no sample of this audit.")
+                raise DataError(f"{file.name} decides on {short(d.id)}, which is no sample of this audit.")
             if label_of[d.id] != d.given:
                 raise DataError(
                     f"{file.name} says that {d.id!r} is labelled {d.given!r}; it is {label_of[d.id]!r}."
@@ -283,18 +284,12 @@ def _read_csv(path: Path) -> tuple[DecisionFile, ...]:
     for about, rows in (documents or {("",) * len(_FILE_FIELDS): []}).items():
         for number, row in enumerate(rows):
             rank = row["rank"] or "0"
-            if not (rank.isascii() and rank.isdigit()):
-                raise DataError(f"{path.name}: decisions[{number}].rank is {rank!r}, not a number.")
+            if not (rank.isascii() and rank.isdigit() and len(rank) <= RANK_DIGITS):
+                raise DataError(f"{path.name}: decisions[{number}].rank is {short(rank)}, not a number.")
             row["rank"] = int(rank)
         head = dict(zip(_FILE_FIELDS, about, strict=True))
         out.append(parse_document({"schema": SCHEMA, **head, "counts": {}, "decisions": rows}, path.name))
     return tuple(out)
-
-
-def _short(value: object) -> str:
-    """Return a value as it stands in a sentence, the end of a long one left out."""
-    shown = repr(value)
-    return shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[: SHOWN_CHARACTERS - 3]}..."
 
 
 def _model() -> Any:
@@ -302,16 +297,3 @@ def _model() -> Any:
     from auditor.decision_model import DecisionDocument
 
     return DecisionDocument
-
-
-def _first_fault(error: Any) -> str:
-    """Return the first fault that pydantic found as one sentence."""
-    fault = error.errors()[0]
-    place = ""
-    for part in fault["loc"]:
-        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
-    if fault["type"] == "missing":
-        return f"{place} is missing."
-    said = _FAULTS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
-    value = fault["input"].get("id") if isinstance(fault["input"], dict) else fault["input"]
-    return f"{place or 'the document'} is {_short(value)}: {said}."

@@ -42,9 +42,10 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
+# Atomic groups: a comment that could end at several places would be tried in all combinations.
 _CONTENTS: tuple[tuple[str, str], ...] = (
-    (r"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)", "an HTML page"),
-    (r"\s*(<\?xml.*?>\s*)?(<!doctype\s+svg.*?>\s*|<!--.*?-->\s*)*<svg", "an SVG drawing"),
+    (r"\s*(?><!--.*?-->\s*)*+<(!doctype\s+html|html|head|body)", "an HTML page"),
+    (r"\s*(?><\?xml.*?>\s*)?+(?><!doctype\s+svg.*?>\s*|<!--.*?-->\s*)*+<svg", "an SVG drawing"),
     (r"\s*<\?xml", "an XML file"),
     (r"%PDF", "a PDF document"),
     (r"%!PS", "a PostScript file"),
@@ -72,6 +73,7 @@ _HEAD_BYTES = 1024
 
 HEIC_LINE = 'pip install "dataset-auditor[heic]"'
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+_ICON, _PNG = b"\0\0\1\0", b"\x89PNG\r\n\x1a\n"
 
 
 Admit = Callable[[int], None]
@@ -95,6 +97,7 @@ def decode_image(data: bytes, name: str = "", admit: Admit = admit_all) -> Image
     if not data:
         raise DataError("the file is empty (0 bytes)")
     try:
+        _check_icon(data)
         with _quiet_pillow(), _open(data) as image:
             _check_size(image.size)
             admit(image.width * image.height)
@@ -159,6 +162,17 @@ def _check_size(size: tuple[int, int]) -> None:
         )
     if min(size) < 1:
         raise DataError("the picture has no pixels")
+
+
+def _check_icon(data: bytes) -> None:
+    """Check the sizes of PNG pictures in an icon: Pillow decodes them while it opens the file."""
+    if not data.startswith(_ICON):
+        return
+    for entry in range(22, 22 + 16 * int.from_bytes(data[4:6], "little"), 16):
+        start = int.from_bytes(data[entry - 4 : entry], "little")
+        if data.startswith(_PNG, start):
+            width, height = (int.from_bytes(data[start + at : start + at + 4]) for at in (16, 20))
+            _check_size((width, height))
 
 
 def _turn(image: Image.Image) -> Image.Image:

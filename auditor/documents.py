@@ -149,12 +149,14 @@ def read_findings(document: Json) -> tuple[Finding, ...]:
 
 def read_separation(document: Json) -> Separation:
     """Return the class separation from audit.json; null figures become not-a-number."""
-    figures = {name: _figure(value) for name, value in document["separation"].items()}
+    figures = _figures(document["separation"], "knn_accuracy", "probe_accuracy", "silhouette")
     classes = tuple(
-        ClassSeparation(**{**part, **_figures(part, "knn_accuracy", "probe_accuracy", "silhouette")})
+        ClassSeparation(**{**_known(ClassSeparation, part), **_figures(part, *figures)})
         for part in ({**c, "mixed_with": tuple(c["mixed_with"])} for c in document["classes"])
     )
-    pairs = tuple(ClassPair(**{**p, **_figures(p, "score")}) for p in document["class_pairs"])
+    pairs = tuple(
+        ClassPair(**{**_known(ClassPair, p), **_figures(p, "score")}) for p in document["class_pairs"]
+    )
     return Separation(**figures, classes=classes, pairs=pairs, confusion=read_matrix(document["confusion"]))
 
 
@@ -174,7 +176,8 @@ def read_label_errors(document: Json) -> LabelErrors:
     """Return the label error figures from audit.json."""
     part = document["label_errors"]
     interval = part["interval"]
-    return LabelErrors(**{**part, "interval": None if interval is None else (interval[0], interval[1])})
+    made = {**_known(LabelErrors, part), "interval": None if interval is None else (interval[0], interval[1])}
+    return LabelErrors(**made)
 
 
 def read_search(document: Json) -> Json:
@@ -201,12 +204,13 @@ def read_provenance(document: Json) -> Provenance:
 def _read_reviewed(part: Json | None) -> Reviewed | None:
     if part is None:
         return None
-    return Reviewed(**{**part, "files": tuple(part["files"]), "sha256": tuple(part["sha256"])})
+    lists = {name: tuple(part[name]) for name in ("files", "sha256")}
+    return Reviewed(**{**_known(Reviewed, part), **lists})
 
 
 def read_backbone(document: Json) -> Backbone:
     """Return the backbone that made the audit's vectors."""
-    return Backbone(**document["backbone"])
+    return Backbone(**_known(Backbone, document["backbone"]))
 
 
 def read_review_plan(document: Json) -> tuple[tuple[int, float], ...]:
@@ -214,14 +218,10 @@ def read_review_plan(document: Json) -> tuple[tuple[int, float], ...]:
     return tuple((step["reviewed"], float(step["errors_expected"])) for step in document["review_plan"])
 
 
-def check_schema(document: Json, file: Path) -> None:
-    """Raise `DataError` unless `document` is an audit of a schema that this version reads."""
-    version = document.get("schema_version") if isinstance(document, dict) else None
-    if version != SCHEMA_VERSION:
-        raise DataError(
-            f"{file.name} in {str(file.parent)!r} has schema version {version!r}, this auditor reads version "
-            f"{SCHEMA_VERSION}: run the audit again."
-        )
+def _known(kind: type[Any], part: Json) -> Json:
+    """Return what a dataclass has fields for; a later version may say more."""
+    names = {f.name for f in fields(kind)}
+    return {name: value for name, value in part.items() if name in names}
 
 
 def _dataset_part(audit: Audit) -> Json:

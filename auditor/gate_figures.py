@@ -11,7 +11,6 @@ No array is read, so that a gate takes no longer than reading these files.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,14 +20,14 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
+from auditor.audit_files import read_json
 from auditor.documents import Json
 from auditor.errors import DataError
 from auditor.gate_conditions import Condition
 from auditor.results import KINDS
 from auditor.storage import read_document
-from auditor.tables import read_table
+from auditor.tables import read_table, texts_of
 
-_NEEDED = ("dataset", "backbone", "thresholds", "counts", "separation", "classes", "class_pairs", "map")
 _NEED_PICTURES = ("unreadable", "low_quality")
 _NEED_JUDGED = ("mislabeled", "ambiguous", "off_topic")
 """Kinds that no sample of a class too small to be judged can have."""
@@ -73,12 +72,7 @@ class AuditFigures:
         DataError
             If `folder` is no audit of this schema.
         """
-        document = read_document(folder)
-        with _say_damaged(folder):
-            for part in _NEEDED:
-                document[part]
-            document["dataset"]["classes"]
-        return cls(Path(folder), document)
+        return cls(Path(folder), read_document(folder))
 
     def measure(self, condition: Condition) -> Measure | None:
         """Return what a condition asks for, None where the audit has no such figure.
@@ -115,13 +109,12 @@ class AuditFigures:
 
     @cached_property
     def _findings(self) -> list[Json]:
-        document = json.loads((self.folder / "findings.json").read_text(encoding="utf-8"))
-        return list(document["findings"])
+        return list(read_json(self.folder / "findings.json")["findings"])
 
     @cached_property
     def _labels(self) -> dict[str, str]:
-        table = read_table(self.folder / "samples.parquet")
-        return dict(zip(table["id"].tolist(), table["label"].tolist(), strict=True))
+        table = read_table(self.folder / "samples.parquet", "id", "label")
+        return dict(zip(texts_of(table, "id"), texts_of(table, "label"), strict=True))
 
     def _measure(self, name: str, class_name: str | None) -> Measure | None:
         kind, _, what = name.partition(".")
@@ -176,7 +169,7 @@ class AuditFigures:
 def _say_damaged(folder: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, ValueError) as error:
         raise DataError(
             f"The audit in {str(folder)!r} is damaged ({type(error).__name__}: {error}); run it again."
         ) from error

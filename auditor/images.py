@@ -122,7 +122,11 @@ def decode_rgb(data: bytes, name: str = "") -> NDArray[np.uint8]:
     DataError
         With the reason when the picture does not decode.
     """
-    return np.asarray(decode_image(data, name))
+    image = decode_image(data, name)
+    try:
+        return np.asarray(image)
+    except MemoryError:
+        raise DataError(NO_MEMORY) from None
 
 
 def unreadable_facts(reason: str, byte_digest: str = "") -> FileFacts:

@@ -29,6 +29,7 @@ from typing import Any
 
 from auditor.decisions import SCHEMA, DecisionFile, parse_document
 from auditor.errors import DataError
+from auditor.faults import short
 from auditor.label_studio import (
     CLASS_CONTROL,
     DECISION_CONTROL,
@@ -98,7 +99,7 @@ def _annotations(document: Any, name: str) -> Iterator[_Annotation]:
             f"{name} holds no annotations: label its tasks in Label Studio, then export as JSON or JSON-MIN."
         )
     for number, task in enumerate(document):
-        place = f"{name}: task {task.get('id', number)!r}"
+        place = f"{name}: task {short(task.get('id', number))}"
         if isinstance(task.get("data"), dict):
             yield from _from_json(task, place)
         else:
@@ -156,7 +157,7 @@ def _annotator(who: Any, place: str) -> str:
         return f"Label Studio user {who}"
     if isinstance(who, str):
         return who
-    raise DataError(f"{place} was annotated by {who!r}, which is neither a user's number nor an email.")
+    raise DataError(f"{place} was annotated by {short(who)}, which is neither a user's number nor an email.")
 
 
 def _time(annotation: dict[str, Any], place: str) -> str:
@@ -166,9 +167,9 @@ def _time(annotation: dict[str, Any], place: str) -> str:
         return ""
     try:
         moment = datetime.fromisoformat(said)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{place} was annotated at {said!r}, which is no time in ISO 8601.") from error
-    moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise DataError(f"{place} was annotated at {short(said)}, which is no time in ISO 8601.") from error
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -181,11 +182,11 @@ def _answers(result: Any, place: str) -> dict[str, list[str]]:
         if region.get("from_name") in ANSWERS:
             answers.setdefault(region["from_name"], []).extend(_texts(region["value"], place))
         elif region.get("type") == "choices" and region["value"].get("choices"):
-            answers.setdefault("", []).append(str(region.get("from_name")))
+            answers.setdefault("", []).append(short(region.get("from_name")))
     others = answers.pop("", [])
     if others and not answers:
         raise DataError(
-            f"{place} is answered under {others[0]!r}, not under {CLASS_CONTROL!r} or {DECISION_CONTROL!r}: "
+            f"{place} is answered under {others[0]}, not under {CLASS_CONTROL!r} or {DECISION_CONTROL!r}: "
             "label with the config that auditor export wrote."
         )
     return answers
@@ -234,10 +235,14 @@ def _decide(annotation: _Annotation, given: str) -> tuple[str, str]:
         return "", ""
     if len(said or chosen) > 1:
         first, second = (said or chosen)[:2]
-        raise DataError(f"{annotation.place} is answered with both {first!r} and {second!r}: choose one.")
+        raise DataError(
+            f"{annotation.place} is answered with both {short(first)} and {short(second)}: choose one."
+        )
     if said:
         if said[0] not in ("drop", "unsure"):
-            raise DataError(f"{annotation.place} is decided {said[0]!r}: only drop and unsure are known.")
+            raise DataError(
+                f"{annotation.place} is decided {short(said[0])}: only drop and unsure are known."
+            )
         return said[0], ""
     label = _decoded(chosen[0], annotation.place)
     return ("keep", "") if label == given else ("relabel", label)
@@ -246,5 +251,5 @@ def _decide(annotation: _Annotation, given: str) -> tuple[str, str]:
 def _decoded(text: str, place: str) -> str:
     try:
         return decode_text(text)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{place} names {text!r}, which auditor export did not write.") from error
+    except UnicodeError as error:
+        raise DataError(f"{place} names {short(text)}, which auditor export did not write.") from error

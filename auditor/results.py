@@ -206,6 +206,8 @@ class Neighbours:
         check_array(self, "indices", (m, None), "i")
         check_array(self, "similarities", self.indices.shape, "f")
         check_array(self, "representative", (m,), "i")
+        for name, least in (("indices", -1), ("representative", 0)):
+            check_range(self, name, least, m - 1)
         if (self.indices == np.arange(m, dtype=np.int32)[:, None]).any():
             raise DataError("Neighbours.indices must never name the sample itself.")
 
@@ -227,6 +229,7 @@ class Duplicates:
         m = len(self.ids)
         for name, kind in (("group", "i"), ("representative", "i"), ("identical", "b")):
             check_array(self, name, (m,), kind)
+        check_range(self, "representative", 0, m - 1)
 
 
 @dataclass(frozen=True)
@@ -278,6 +281,7 @@ class Scores:
             check_array(self, name, (m,), "f")
             check_range(self, name, 0.0, 1.0)
         check_array(self, "suggested", (m,), "i")
+        check_range(self, "suggested", 0, c - 1)
         check_array(self, "confident_joint", (c, c), "i")
 
 

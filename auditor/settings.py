@@ -76,17 +76,14 @@ def settings_like(folder: Path, settings: AuditSettings) -> AuditSettings:
     document = read_document(folder)
     earlier, backbone = document["settings"], read_backbone(document)
     settings = replace(settings, thresholds=read_thresholds(document))
-    if earlier["features"] is not None:
+    features, weights = earlier.get("features"), earlier.get("weights")
+    if features is not None:
         if settings.features is None:
-            raise UsageError(
-                f"{str(folder)!r} was made from the features {earlier['features']!r}: give --features too."
-            )
+            raise UsageError(f"{str(folder)!r} was made from the features {features!r}: give --features too.")
         return settings
-    if earlier["weights"] is not None and settings.weights is None:
-        raise UsageError(
-            f"{str(folder)!r} was made with the weights file {earlier['weights']!r}: give --weights too."
-        )
-    name = earlier["backbone"] if earlier["weights"] is not None else backbone.name
+    if weights is not None and settings.weights is None:
+        raise UsageError(f"{str(folder)!r} was made with the weights file {weights!r}: give --weights too.")
+    name = earlier.get("backbone", "auto") if weights is not None else backbone.name
     return replace(settings, backbone=name, layer=backbone.layer, expected=backbone)
 
 

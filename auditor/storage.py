@@ -27,15 +27,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from auditor import documents, tables
-from auditor.arrays import Ids, Progress, as_ids, no_progress
+from auditor.arrays import Ids, Progress, no_progress, read_array
+from auditor.audit_files import read_json, read_source
 from auditor.documents import Json
 from auditor.errors import DataError
+from auditor.faults import short
 from auditor.results import (
     TABLE_COLUMNS,
     Audit,
     Dataset,
     Duplicates,
     Embeddings,
+    Finding,
     Map,
     Neighbours,
     Probabilities,
@@ -135,12 +138,14 @@ def load(folder: Path) -> Audit:
     """
     folder = Path(folder)
     document = read_document(folder)
+    findings = documents.read_findings(read_json(folder / "findings.json"))
     try:
-        return _assemble(folder, document)
-    except (OSError, EOFError, KeyError, ValueError) as error:
-        raise DataError(
-            f"The audit in {str(folder)!r} is damaged ({type(error).__name__}: {error}); run it again."
-        ) from error
+        return _assemble(folder, document, findings)
+    except (DataError, OSError, OverflowError, ValueError) as error:
+        said = str(error).rstrip(".") or type(error).__name__
+        raise DataError(f"The audit in {str(folder)!r} is damaged ({said}); run it again.") from error
+    except MemoryError as error:
+        raise DataError(f"The audit in {str(folder)!r} does not fit into memory.") from error
 
 
 def read_document(folder: Path) -> Json:
@@ -150,12 +155,7 @@ def read_document(folder: Path) -> Json:
         raise DataError(
             f"{str(folder)!r} is not an audit, it has no audit.json: name a folder that run wrote."
         )
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{str(file)!r} is not JSON ({error}): run the audit again.") from error
-    documents.check_schema(document, file)
-    return document  # type: ignore[no-any-return]
+    return read_json(file)  # type: ignore[no-any-return]
 
 
 def _write_json(document: Json, file: Path) -> None:
@@ -163,22 +163,25 @@ def _write_json(document: Json, file: Path) -> None:
     file.write_text(text + "\n", encoding="utf-8")
 
 
-def _assemble(folder: Path, document: Json) -> Audit:
+def _assemble(folder: Path, document: Json, findings: tuple[Finding, ...]) -> Audit:
     samples, details = (
         tables.read_table(folder / "samples.parquet"),
         tables.read_table(folder / "details.parquet"),
     )
     dataset = _read_dataset(folder, samples, document["dataset"])
-    row = samples["embedding_row"].to_numpy()
-    order = np.flatnonzero(row >= 0)[np.argsort(row[row >= 0])]
+    if not np.array_equal(tables.texts_of(details, "id"), dataset.ids):
+        raise DataError("samples.parquet and details.parquet name other samples")
+    _check_names(findings, dataset)
+    order = _embedded_rows(samples)
     inside = tables.EmbeddedColumns(samples, details, order)
-    ids, joint = as_ids(samples["id"])[order], documents.read_matrix(document["confident_joint"])
+    ids, joint = dataset.ids[order], documents.read_matrix(document["confident_joint"])
     suggested = pd.Index(dataset.classes).get_indexer(pd.Index(inside.texts("suggested_label")))
-    near = np.load(folder / "neighbours.npy"), np.load(folder / "similarities.npy")
+    near = read_array(folder / "neighbours.npy"), read_array(folder / "similarities.npy")
+    vectors = read_array(folder / "embeddings.npy")
     return Audit(
         dataset=dataset,
         facts=tables.read_facts(samples, details, document["dataset"]["has_images"]),
-        embeddings=Embeddings(ids, np.load(folder / "embeddings.npy"), documents.read_backbone(document)),
+        embeddings=Embeddings(ids, vectors, documents.read_backbone(document)),
         neighbours=Neighbours(ids, *near, inside.integers("searched_as"), **documents.read_search(document)),
         duplicates=Duplicates(
             ids,
@@ -196,7 +199,7 @@ def _assemble(folder: Path, document: Json) -> Audit:
             confident_joint=joint,
         ),
         separation=documents.read_separation(document),
-        findings=documents.read_findings(json.loads((folder / "findings.json").read_text(encoding="utf-8"))),
+        findings=findings,
         map=_read_map(ids, inside, document["map"]),
         thresholds=documents.read_thresholds(document),
         label_errors=documents.read_label_errors(document),
@@ -207,11 +210,34 @@ def _assemble(folder: Path, document: Json) -> Audit:
     )
 
 
+def _embedded_rows(samples: pd.DataFrame) -> NDArray[np.int64]:
+    """Return the rows (m,) of the samples that have a vector, in the order of the vectors."""
+    row = tables.integers_of(samples, "embedding_row")
+    order = np.flatnonzero(row >= 0)[np.argsort(row[row >= 0])]
+    if (row[order] != np.arange(len(order))).any():
+        raise DataError("the rows of its vectors are not each named once")
+    return order
+
+
+def _check_names(findings: tuple[Finding, ...], dataset: Dataset) -> None:
+    """Raise `DataError` when a finding names a sample or a class that there is not."""
+    ids, classes = set(dataset.ids), {*dataset.classes, ""}
+    for f in findings:
+        near = f.evidence.neighbours
+        samples = {*f.ids, *(i for i, _, _ in near), *(i for i, _ in f.evidence.members)}
+        named = {f.suggested_label, *(c for _, c, _ in near), *(c for c, _ in f.evidence.probabilities)}
+        if not samples <= ids or not named <= classes:
+            unknown = min(samples - ids or named - classes)
+            raise DataError(f"the finding {f.finding_id} names {short(unknown)}, which is not in it")
+
+
 def _read_dataset(folder: Path, samples: pd.DataFrame, part: Json) -> Dataset:
-    table = pd.DataFrame({name: as_ids(samples[name]) for name in TABLE_COLUMNS})
+    table = pd.DataFrame({name: tables.texts_of(samples, name) for name in TABLE_COLUMNS})
+    if len(table) != part["samples"]:
+        raise DataError(f"audit.json counts {part['samples']:,} samples, samples.parquet {len(table):,}")
     file = folder / "source.json"
     # People delete it before they pass an audit on; only what reads the pictures needs it.
-    root = json.loads(file.read_text(encoding="utf-8"))["root"] if file.exists() else ""
+    root = read_source(file)["root"] if file.exists() else ""
     return Dataset(
         name=part["name"],
         root=Path(root),
@@ -230,7 +256,7 @@ def _read_map(ids: Ids, inside: tables.EmbeddedColumns, part: Json) -> Map:
 
 
 def _read_probabilities(file: Path, ids: Ids, part: Json) -> Probabilities:
-    return Probabilities(ids, np.load(file), np.array(part["judged"], dtype=bool), part["method"])
+    return Probabilities(ids, read_array(file), np.array(part["judged"], dtype=bool), part["method"])
 
 
 def _read_predictions(folder: Path, ids: Ids, part: Json | None) -> Probabilities | None:

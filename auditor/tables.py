@@ -20,7 +20,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from auditor.arrays import Bools, Floats, Ids, Ints, as_ids
+from auditor.errors import DataError
 from auditor.results import QUALITY_FACTS, SIGNATURE_SIDE, TABLE_COLUMNS, Audit, ImageFacts, Thumbnail
+from auditor.sources.parquet import read_parquet
 
 Rows: TypeAlias = NDArray[np.int64]
 Columns: TypeAlias = Mapping[str, tuple[Any, str]]
@@ -153,6 +155,61 @@ def write_table(columns: Columns, file: Path) -> None:
     pq.write_table(pa.table(arrays), file, compression="zstd")
 
 
+def read_table(file: Path, *columns: str) -> pd.DataFrame:
+    """Read a Parquet file, or these columns of it; texts stay texts.
+
+    Raises
+    ------
+    DataError
+        If it is no whole Parquet file or lacks a column.
+    """
+    table = read_parquet(file, (lambda found: columns) if columns else list)
+    return cast(pd.DataFrame, table.to_pandas(ignore_metadata=True))
+
+
+def texts_of(table: pd.DataFrame, name: str) -> Ids:
+    """Return a column of texts; DataError where it is missing or holds anything else."""
+    column = _column(table, name)
+    if not pd.api.types.is_string_dtype(column) or column.isna().any():
+        raise DataError(f"the column {name!r} needs texts, it holds {column.dtype} or gaps")
+    return as_ids(column)
+
+
+def figures_of(table: pd.DataFrame, name: str) -> Floats:
+    """Return a column of figures, not-a-number where there is none."""
+    with np.errstate(over="ignore"):  # infinite then, which no figure of ours may be
+        return _numbers(table, name, "f").astype(np.float32)
+
+
+def integers_of(table: pd.DataFrame, name: str) -> Ints:
+    """Return a column of whole numbers of 32 bits."""
+    values = _numbers(table, name, "iu")
+    bounds = np.iinfo(np.int32)
+    if len(values) and (values.min() < bounds.min or values.max() > bounds.max):
+        raise DataError(f"the column {name!r} holds numbers of more than 32 bits")
+    return np.asarray(values, dtype=np.int32)
+
+
+def flags_of(table: pd.DataFrame, name: str) -> Bools:
+    """Return a column of yes and no."""
+    return np.asarray(_numbers(table, name, "b"), dtype=bool)
+
+
+def _numbers(table: pd.DataFrame, name: str, kinds: str) -> NDArray[Any]:
+    column = _column(table, name)
+    if column.dtype.kind not in kinds:  # with a gap whole numbers become floats, and flags objects
+        raise DataError(
+            f"the column {name!r} needs values of kind {kinds!r} without gaps, not {column.dtype}"
+        )
+    return column.to_numpy()
+
+
+def _column(table: pd.DataFrame, name: str) -> pd.Series:
+    if name not in table.columns:
+        raise DataError(f"there is no column {name!r}")
+    return table[name]
+
+
 class EmbeddedColumns:
     """Columns of samples.parquet and details.parquet, for the rows with a vector in embedding order."""
 
@@ -161,39 +218,33 @@ class EmbeddedColumns:
         self.table = pd.concat([samples, details[own]], axis=1).iloc[order]
 
     def figures(self, name: str) -> Floats:
-        return np.asarray(self.table[name], dtype=np.float32)
+        return figures_of(self.table, name)
 
     def integers(self, name: str) -> Ints:
-        return np.asarray(self.table[name], dtype=np.int32)
+        return integers_of(self.table, name)
 
     def flags(self, name: str) -> Bools:
-        return np.asarray(self.table[name], dtype=bool)
+        return flags_of(self.table, name)
 
     def texts(self, name: str) -> Ids:
-        return as_ids(self.table[name])
-
-
-def read_table(file: Path) -> pd.DataFrame:
-    """Read a parquet file; texts stay texts."""
-    import pyarrow.parquet as pq
-
-    return cast(pd.DataFrame, pq.read_table(file).to_pandas())
+        return texts_of(self.table, name)
 
 
 def read_facts(samples: pd.DataFrame, details: pd.DataFrame, checked: bool) -> ImageFacts:
     """Put the image facts together again; the signatures are zeros."""
     side = SIGNATURE_SIDE if checked else 0
+    hashes = _numbers(details, "perceptual_hash", "u").astype(np.uint64)
     return ImageFacts(
-        ids=as_ids(samples["id"]),
-        readable=details["readable"].to_numpy(dtype=bool),
-        error=as_ids(samples["error"]),
-        width=samples["width"].to_numpy(dtype=np.int32),
-        height=samples["height"].to_numpy(dtype=np.int32),
-        byte_digest=as_ids(details["byte_digest"]),
-        digest=as_ids(samples["digest"]),
-        perceptual_hash=details["perceptual_hash"].to_numpy(dtype=np.uint64),
+        ids=texts_of(samples, "id"),
+        readable=flags_of(details, "readable"),
+        error=texts_of(samples, "error"),
+        width=integers_of(samples, "width"),
+        height=integers_of(samples, "height"),
+        byte_digest=texts_of(details, "byte_digest"),
+        digest=texts_of(samples, "digest"),
+        perceptual_hash=hashes,
         signature=np.zeros((len(samples), side, side), dtype=np.uint8),
-        quality={n: details[n].to_numpy(dtype=np.float32) for n in QUALITY_FACTS if n in details},
+        quality={n: figures_of(details, n) for n in QUALITY_FACTS if n in details},
         checked=checked,
     )
 
@@ -201,5 +252,9 @@ def read_facts(samples: pd.DataFrame, details: pd.DataFrame, checked: bool) -> I
 def read_thumbnails(file: Path) -> dict[str, Thumbnail]:
     """Return the stored pictures by sample id."""
     table = read_table(file)
-    rows = zip(table["id"], table["width"], table["height"], table["data"], strict=True)
-    return {str(i): Thumbnail(int(width), int(height), data) for i, width, height, data in rows}
+    data = _column(table, "data").tolist()
+    if not all(isinstance(picture, bytes) for picture in data):
+        raise DataError(f"the column 'data' of {file.name} needs pictures")
+    sizes = (integers_of(table, name).tolist() for name in ("width", "height"))
+    rows = zip(texts_of(table, "id"), *sizes, data, strict=True)
+    return {i: Thumbnail(width, height, picture) for i, width, height, picture in rows}

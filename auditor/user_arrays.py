@@ -16,13 +16,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from auditor.arrays import Ids, as_ids, rows_of
+from auditor.arrays import Ids, as_ids, read_array, rows_of
 from auditor.dataset import vector_rows
 from auditor.errors import AuditError, DataError
 from auditor.results import Dataset, Probabilities
+from auditor.tables import read_table
 
 SUM_TOLERANCE = 1e-3
 """How far a row of probabilities may be from 1: float16 softmax stays within, percentages do not."""
+
+_PANDAS_INDEX = "__index_level_"
+"""Name of the columns in which pandas keeps the names of rows."""
 
 
 def read_features(file: Path) -> NDArray[Any]:
@@ -40,15 +44,21 @@ def read_ids(file: Path) -> Ids:
     """Return the ids of a features file's rows: .txt (one per line), .csv (column `id`) or .npy."""
     _check_exists(file, "Ids")
     if file.suffix == ".npy":
-        return as_ids(_load_npy(file, "Ids"))
+        found = _load_npy(file, "Ids")
+        if found.ndim != 1:
+            raise DataError(f"Ids need one for each row, {file.name!r} holds the shape {found.shape}.")
+        return as_ids(found)
     if file.suffix == ".csv":
         table = _read_csv(file)
         if "id" not in table.columns:
             raise DataError(
-                f"The ids file {file.name!r} needs a column 'id', it has {', '.join(table.columns)}."
+                f"The ids file {file.name!r} needs a column 'id', it has {_some(list(table.columns))}."
             )
         return as_ids(table["id"])
-    return as_ids(file.read_text(encoding="utf-8").splitlines())
+    try:
+        return as_ids(file.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file.name!r} is not a text in UTF-8 with one id a line: {error}.") from error
 
 
 def read_predictions(file: Path, dataset: Dataset) -> Probabilities:
@@ -131,30 +141,27 @@ def _check_probabilities(values: NDArray[Any], classes: int, file: Path) -> None
 def _load_npy(file: Path, what: str, mapped: bool = False) -> NDArray[Any]:
     _check_exists(file, what)
     try:
-        array = np.load(file, allow_pickle=False, mmap_mode="r" if mapped else None)
-    except (OSError, EOFError, ValueError) as error:
-        # numpy takes any unknown content for a pickle and advises to load it unsafely.
-        why = "" if "pickle" in str(error) else f" ({error})"
+        return read_array(file, mapped)
+    except DataError as error:
         raise DataError(
-            f"{what} file {file.name!r} is not a .npy file of plain numbers{why}: use numpy.save."
+            f"{what} file {file.name!r} is not a .npy file of plain numbers ({error}): use numpy.save."
         ) from error
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{what} file {file.name!r} is an archive: write one array with numpy.save.")
-    return array
 
 
 def _read_csv(file: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (UnicodeDecodeError, ValueError) as error:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (OSError, OverflowError, ValueError) as error:
         raise DataError(f"{file.name!r} is not a CSV table in UTF-8: {_first_line(error)}.") from error
+    if not isinstance(table.index, pd.RangeIndex):
+        # pandas takes the first columns for names of the rows, and moves all values by as many.
+        raise DataError(f"The rows of {file.name!r} have more fields than its header names.")
+    return table
 
 
 def _read_parquet(file: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(file)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file.name!r} is not a Parquet table: {_first_line(error)}.") from error
+    table = read_table(file)
+    return table.drop(columns=[name for name in table.columns if name.startswith(_PANDAS_INDEX)])
 
 
 def _check_exists(file: Path, what: str) -> None:

@@ -15,9 +15,9 @@ PACKAGES = ("auditor", "reports", "cli")
 
 # fmt: off
 ORDER = [
-    "errors", "writing", "arrays", "sources.names", "sources.addresses",
+    "errors", "faults", "writing", "arrays", "sources.names", "sources.addresses",
     "files", "reading", "decoding", "contents", "results",
-    "sources.options", "sources.rows", "sources.tables", "version_record", "sources.links",
+    "sources.options", "sources.rows", "sources.parquet", "sources.tables", "version_record", "sources.links",
     "sources.class_folders",
     "sources.descriptions", "sources.manifests",
     "sources.kept_pictures", "sources.stores", "sources.listings", "sources.remote_contents",
@@ -30,7 +30,7 @@ ORDER = [
     "lists", "searching", "neighbours", "duplicates", "groups", "probes", "probabilities",
     "mistakes", "scores", "separation", "finding_inputs", "finding_evidence", "findings", "review_plan",
     "projection",
-    "documents", "tables", "storage",
+    "documents", "audit_model", "audit_files", "tables", "storage",
     "decision_model", "decisions", "label_studio", "label_studio_reviews", "review_files",
     "merging", "agreement", "controls", "reviewed",
     "settings", "user_arrays", "stages", "run_log", "audit",
@@ -81,7 +81,7 @@ AT_HOME = {
     "faiss": {"auditor.searching"},
     "cleanlab": {"auditor.scores"},
     "openTSNE": {"auditor.projection"},
-    "pydantic": {"auditor.decision_model", "auditor.decisions"},
+    "pydantic": {"auditor.audit_files", "auditor.audit_model", "auditor.decision_model", "auditor.decisions"},
     "krippendorff": {"auditor.agreement"},
     "bokeh": {"reports.figures"},
     "jinja2": {"reports.rendering"},

@@ -18,8 +18,9 @@ import pandas as pd
 
 from auditor.arrays import Bools
 from auditor.errors import DataError
+from auditor.faults import short
 from auditor.results import Dataset
-from auditor.sources.names import encode_entries, encode_name, examples, locate, plural
+from auditor.sources.names import SHOWN_CHARACTERS, encode_entries, encode_name, examples, locate, plural
 from auditor.sources.options import ReadOptions
 from auditor.sources.rows import Source, make_dataset, texts
 from auditor.sources.tables import ColumnNames, read_table
@@ -86,7 +87,7 @@ def _settle_paths(rows: pd.DataFrame, source: Source, options: ReadOptions) -> p
     raw = texts(rows["path"])
     paths = _relative_paths(raw, source.root)
     outside = all(p.startswith("../") for p in paths if p)
-    absolute = [p for p in raw if p.startswith("/")]
+    absolute = [p for p in raw if p.startswith("/") and "\0" not in p]
     if options.root is None and outside and absolute and len(absolute) == sum(map(bool, raw)):
         source.root = Path(_common_folder(absolute))
         paths = _relative_paths(raw, source.root)
@@ -129,7 +130,7 @@ def _drop_unknown(rows: pd.DataFrame, source: Source) -> pd.DataFrame:
         first = next((p for p in rows["path"] if p), "")
         raise DataError(
             f"None of the {plural(len(paths), 'path')} in {source.name} exists under {source.root}, the first"
-            f" is {first!r}; --root FOLDER says where the images are."
+            f" is {short(first, SHOWN_CHARACTERS)}; --root FOLDER says where the images are."
         )
     rows = rows.assign(path=pd.Series(paths, index=rows.index, dtype="str"))
     if known.all():

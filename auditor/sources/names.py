@@ -12,6 +12,8 @@ import os
 from collections.abc import Iterable, Sequence
 from urllib.parse import unquote_to_bytes
 
+from auditor.faults import short
+
 HEIC_SUFFIXES: frozenset[str] = frozenset({".heic", ".heif", ".hif"})
 """Suffixes of pictures that pillow-heif decodes; without it they are unreadable, and the reason says so."""
 
@@ -21,6 +23,9 @@ IMAGE_SUFFIXES: frozenset[str] = HEIC_SUFFIXES | frozenset(
     " .im .msp".split()
 )
 """Suffixes, lower case, of pictures; all others are those that Pillow decodes by itself."""
+
+SHOWN_CHARACTERS = 200
+"""Of a name in a sentence; a file's name has at most 255 bytes, a label may be a book."""
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 
@@ -101,5 +106,5 @@ def plural(n: int, noun: str) -> str:
 
 def examples(values: Sequence[str], limit: int = 3) -> str:
     """Return the first few values, quoted, and how many more there are."""
-    shown = ", ".join(repr(v) for v in values[:limit])
+    shown = ", ".join(short(v, SHOWN_CHARACTERS) for v in values[:limit])
     return shown if len(values) <= limit else f"{shown} and {len(values) - limit:,} more"

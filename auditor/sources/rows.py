@@ -15,6 +15,7 @@ import pandas as pd
 
 from auditor.contents import Contents
 from auditor.errors import DataError
+from auditor.faults import short
 from auditor.results import TABLE_COLUMNS, Dataset
 from auditor.sources.names import examples, plural
 
@@ -80,7 +81,7 @@ def _find_classes(rows: pd.DataFrame, source: Source) -> tuple[str, ...]:
     classes = tuple(sorted(map(str, rows["label"].unique())))
     if len(classes) < 2:
         raise DataError(
-            f"{source.name} has samples of one class only, {classes[0]!r}; an audit needs at least two."
+            f"{source.name} has samples of one class only, {short(classes[0])}; an audit needs at least two."
         )
     blank = [c for c in classes if c != c.strip()]
     if blank:
@@ -118,7 +119,7 @@ def _untangle(rows: pd.DataFrame, shared: pd.DataFrame, source: Source) -> pd.Da
     if len(clash):
         first = clash[clash["id"] == clash["id"].iloc[0]]["path"].tolist()
         raise DataError(
-            f"{source.name}: id {clash['id'].iloc[0]!r} stands for {examples(first)}; ids must be unique"
+            f"{source.name}: id {short(clash['id'].iloc[0])} stands for {examples(first)}; ids must be unique"
             " (a column that several images share is called group)."
         )
     return rows.assign(id=_suffixed(rows["id"], shared))
@@ -129,14 +130,16 @@ def _suffixed(ids: pd.Series, shared: pd.DataFrame) -> list[str]:
     names = texts(ids)
     taken = set(names)
     renamed: dict[int, str] = {}
+    tried: dict[str, int] = {}  # where the search for a name goes on: from the start it would be quadratic
     ordered = shared.sort_values(["id", "label", "domain", "split", "group"], kind="stable")
     counts = ordered.groupby("id").cumcount().tolist()
     for row, name, count in zip(ordered.index.tolist(), texts(ordered["id"]), counts, strict=True):
         if count == 0:
             continue
-        number = count + 1
+        number = max(count, tried.get(name, 0)) + 1
         while (candidate := f"{name}#{number}") in taken:
             number += 1
         taken.add(candidate)
+        tried[name] = number
         renamed[row] = candidate
     return [renamed.get(row, name) for row, name in zip(ids.index.tolist(), names, strict=True)]

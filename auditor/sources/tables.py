@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +20,14 @@ from typing import Any
 import pandas as pd
 
 from auditor.errors import DataError
+from auditor.faults import short
 from auditor.sources.names import encode_name, plural
+from auditor.sources.parquet import first_line, read_parquet
 
 TABLE_SUFFIXES: tuple[str, ...] = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson")
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_SNIFFED_CHARACTERS = 1 << 16
+_LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _SPELLED = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 _BLOCK_BYTES = 1 << 26
 """pyarrow refuses a row longer than one block."""
@@ -63,7 +66,7 @@ def _find(found: Sequence[str], asked: Sequence[str], file: str) -> int | None:
         literal = [i for i, other in enumerate(found) if other == name]
         hits = literal or [i for i, other in enumerate(plain) if other == name.strip().lower()]
         if len(hits) > 1:
-            raise DataError(f"{file} has {len(hits)} columns called {name!r}; one is needed.")
+            raise DataError(f"{file} has {len(hits)} columns called {short(name)}; one is needed.")
         if hits:
             return hits[0]
     return None
@@ -71,7 +74,7 @@ def _find(found: Sequence[str], asked: Sequence[str], file: str) -> int | None:
 
 def _listed(found: Sequence[str], limit: int = 20) -> str:
     more = f" and {len(found) - limit} more" if len(found) > limit else ""
-    return ", ".join(repr(name) for name in found[:limit]) + more if found else "no columns at all"
+    return ", ".join(short(name) for name in found[:limit]) + more if found else "no columns at all"
 
 
 def read_table(
@@ -86,9 +89,9 @@ def read_table(
         is asked for and a row of a CSV has another number of fields than the header.
     """
     suffix = path.suffix.lower()
+    if suffix in (".parquet", ".pq"):
+        return _read_parquet_columns(path, columns), []
     try:
-        if suffix in (".parquet", ".pq"):
-            return _read_parquet(path, columns)
         raw = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path.name} cannot be read: {error.strerror or error}.") from error
@@ -136,25 +139,31 @@ def _read_csv(text: str, columns: ColumnNames, file: str) -> tuple[pd.DataFrame,
                 delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip
             ),
             convert_options=arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
+                # By name and not by place, so that both must have read the same header.
+                include_columns=[header[i] for i in chosen.values()],
+                column_types={header[i]: pa.string() for i in chosen.values()},
+                strings_can_be_null=False,
             ),
         )
-    except pa.ArrowInvalid as error:
-        raise DataError(f"{file} cannot be read as CSV: {_first_line(error)}.") from error
+    except pa.ArrowException as error:
+        raise DataError(f"{file} cannot be read as CSV: {first_line(error)}.") from error
     notes = []
     if uneven:
-        rows = plural(len(uneven), "row")
-        notes = [f"{rows} of {file} passed over, not {len(header)} fields each; the first is {uneven[0]!r}."]
-    return _as_frame({ours: _restore(table.column(i)) for ours, i in chosen.items()}), notes
+        rows, first = plural(len(uneven), "row"), short(uneven[0])
+        notes = [f"{rows} of {file} passed over, not {len(header)} fields each; the first is {first}."]
+    return _as_frame({ours: _restore(table.column(header[i])) for ours, i in chosen.items()}), notes
 
 
 def _sniff(text: str, file: str) -> tuple[str, list[str]]:
     """Return the delimiter that divides the header most, and the header."""
-    head = text[:_SNIFFED_CHARACTERS]
     best: tuple[str, list[str]] = (",", [])
     for delimiter in (",", ";", "\t"):
-        rows = csv.reader(head.splitlines(keepends=True), delimiter=delimiter)
-        header = next((row for row in rows if row), [])
+        # Not str.splitlines: it also ends a line at characters that may stand in a name.
+        rows = csv.reader((found[0] for found in _LINES.finditer(text)), delimiter=delimiter)
+        try:
+            header = next((row for row in rows if row), [])
+        except csv.Error as error:
+            raise DataError(f"{file} has no header that can be read as CSV: {error}.") from error
         if len(header) > len(best[1]):
             best = (delimiter, header)
     if not best[1]:
@@ -169,33 +178,26 @@ def _restore(column: Any) -> Any:
     return compute.replace_substring_regex(column, pattern=r"^'('*[=+\-@\t\r])", replacement=r"\1")
 
 
-def _read_parquet(path: Path, columns: ColumnNames) -> tuple[pd.DataFrame, list[str]]:
-    import pyarrow as pa
-    from pyarrow import parquet
+def _read_parquet_columns(path: Path, columns: ColumnNames) -> pd.DataFrame:
+    chosen: dict[str, str] = {}
 
-    try:
-        file = parquet.ParquetFile(path)
-        found = file.schema_arrow.names
-        chosen = columns.choose(found, path.name)
-        table = file.read(columns=[found[i] for i in chosen.values()])
-    except pa.ArrowException as error:
-        raise DataError(f"{path.name} cannot be read as Parquet: {_first_line(error)}.") from error
-    return _as_frame(
-        {ours: _text_column(table.column(found[i]), path.name) for ours, i in chosen.items()}
-    ), []
+    def choose(found: list[str]) -> list[str]:
+        chosen.update({ours: found[i] for ours, i in columns.choose(found, path.name).items()})
+        return list(dict.fromkeys(chosen.values()))
+
+    table = read_parquet(path, choose)
+    return _as_frame({ours: _text_column(table.column(name), path.name) for ours, name in chosen.items()})
 
 
 def _text_column(column: Any, file: str) -> Any:
     import pyarrow as pa
     from pyarrow import compute
 
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
     if pa.types.is_nested(column.type):
         raise DataError(f"{file}: a column that should hold text holds {column.type}; name another one.")
     try:
         return compute.fill_null(column.cast(pa.string()), "")
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except pa.ArrowException as error:
         raise DataError(f"{file}: a column of type {column.type} cannot be read as text.") from error
 
 
@@ -204,10 +206,6 @@ def _as_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
 
     frame: pd.DataFrame = pa.table(dict(columns)).to_pandas()
     return frame
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
 
 
 def _read_jsonl(text: str, columns: ColumnNames, file: str) -> tuple[pd.DataFrame, list[str]]:
@@ -240,16 +238,14 @@ def _parse_line(line: str, number: int, file: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{file} line {number:,} is not JSON: {error}.") from error
     if not isinstance(record, dict):
-        raise DataError(f"{file} line {number:,} is not a JSON object but {line.strip()[:40]!r}.")
+        raise DataError(f"{file} line {number:,} is not a JSON object but {short(line.strip())}.")
     return record
 
 
 def _json_column(values: list[Any], rows: int, file: str) -> list[str]:
     nested = next((v for v in values if isinstance(v, (dict, list))), None)
     if nested is not None:
-        raise DataError(
-            f"{file}: a column that should hold text holds {str(nested)[:40]!r}; name another one."
-        )
+        raise DataError(f"{file}: a column that should hold text holds {short(nested)}; name another one.")
     spelled = {None: "", True: "true", False: "false"}
     texts = [encode_name(v) if isinstance(v, str) else spelled[v] for v in values]
     return texts + [""] * (rows - len(texts))

@@ -206,7 +206,7 @@ CASES: dict[Case, str] = {
     store_that_is_none: "auditor embed",
     seed_below_zero: "4294967295",
     seed_beyond_32_bits: "4294967295",
-    features_that_are_no_array: "plain numbers: use numpy.save",
+    features_that_are_no_array: "it is no .npy file",
     like_what_is_no_audit: "audit.json",
     batch_of_nothing: "at least 1",
 }
