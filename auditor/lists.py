@@ -10,13 +10,15 @@ together, so that one product of matrices serves them. The work grows as u^1.5.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Ints
+from auditor.machines import HERE, Machines
 
 LISTS_PER_ROOT = 8
 """Lists are so many times the root of the rows: at 100,000 overlapping rows 3,900 candidates held 94 % of the
@@ -29,6 +31,10 @@ VOTED = 16
 QUERY_ROWS = 1024
 BASE_ROWS = 65_536
 """Rows compared at once: at most 270 MB of products."""
+TASK_ROWS = 16_384
+"""Rows that one task of a cluster looks at."""
+
+T = TypeVar("T")
 
 Done = Callable[[float], None]
 """Called with the share of the work that is done, in [0, 1]."""
@@ -52,10 +58,14 @@ class Lists:
         return self.order[self.starts[j] : self.starts[j + 1]]
 
     def candidates(self, j: int, probes: int, least: int) -> NDArray[np.int64]:
-        """Rows, ascending, of the first `probes` lists for j, or of as many as hold `least` rows."""
+        """Rows, ascending, of the lists that are looked through for j; see `count`."""
+        seen = self.visits[j, : self.count(j, probes, least)]
+        return np.sort(np.concatenate([self.members(i) for i in seen]))
+
+    def count(self, j: int, probes: int, least: int) -> int:
+        """Return how many lists are looked through for j: `probes`, or as many as hold `least` rows."""
         sizes = np.cumsum(np.diff(self.starts)[self.visits[j]])
-        count = max(probes, int(np.searchsorted(sizes, least)) + 1)
-        return np.sort(np.concatenate([self.members(i) for i in self.visits[j, :count]]))
+        return max(probes, int(np.searchsorted(sizes, least)) + 1)
 
     def probes_for(self, rows: NDArray[np.int64], near: NDArray[np.int64], share: float) -> int:
         """Number of lists that hold this share of the neighbours `near` (b, k) of some rows (b,)."""
@@ -66,34 +76,31 @@ class Lists:
         return int(ranks[int(np.ceil(share * len(ranks))) - 1]) + 1
 
 
-def make_lists(vectors: Floats, seed: int, done: Done) -> Lists:
+def make_lists(vectors: Floats, seed: int, done: Done, machines: Machines = HERE) -> Lists:
     """Divide unit rows (u, d) into lists of like ones."""
     u = len(vectors)
     count = max(1, min(u, int(LISTS_PER_ROOT * np.sqrt(u))))
-    centres = _learn_centres(vectors, count, seed, lambda share: done(0.4 * share))
+    centres = _learn_centres(vectors, count, seed, lambda share: done(0.4 * share), machines)
     near = np.empty((u, min(VOTED, count)), dtype=np.int32)
-    for start in range(0, u, QUERY_ROWS):
-        block = vectors[start : start + QUERY_ROWS]
-        near[start : start + len(block)] = nearest(block, centres, near.shape[1])[0]
-        done(0.4 + 0.6 * min(1.0, (start + len(block)) / u))
+    start = 0
+    for block in _nearest_centres(_blocks(vectors, machines), centres, near.shape[1], machines):
+        near[start : start + len(block)] = block
+        start += len(block)
+        done(0.4 + 0.6 * start / u)
     order = np.argsort(near[:, 0], kind="stable")
     starts = np.r_[0, np.cumsum(np.bincount(near[:, 0], minlength=count))]
     return Lists(centres, order, starts, _visits(near, order, starts, centres))
 
 
-def _learn_centres(vectors: Floats, count: int, seed: int, done: Done) -> Floats:
+def _learn_centres(vectors: Floats, count: int, seed: int, done: Done, machines: Machines) -> Floats:
     """Learn `count` unit centres by spherical k-means (Dhillon and Modha 2001) on a sample of the rows."""
     rng = np.random.default_rng([seed, len(vectors)])
     rows = np.sort(rng.choice(len(vectors), min(len(vectors), TRAINING_ROWS * count), replace=False))
     sample = vectors[rows]
     centres = sample[rng.choice(len(sample), count, replace=False)]
+    blocks = list(_blocks(sample, machines))
     for step in range(TRAINING_ROUNDS):
-        own = np.concatenate(
-            [
-                nearest(sample[a : a + QUERY_ROWS], centres, 1)[0][:, 0]
-                for a in range(0, len(sample), QUERY_ROWS)
-            ]
-        )
+        own = np.concatenate(list(_nearest_centres(blocks, centres, 1, machines)))[:, 0]
         order = np.argsort(own, kind="stable")
         sizes = np.bincount(own, minlength=count)
         used = np.flatnonzero(sizes)
@@ -102,6 +109,30 @@ def _learn_centres(vectors: Floats, count: int, seed: int, done: Done) -> Floats
         centres[used] = np.where(length > 0, sums / np.maximum(length, 1e-12), centres[used])
         done((step + 1) / TRAINING_ROUNDS)
     return centres
+
+
+def _blocks(rows: Floats, machines: Machines) -> Iterator[Any]:
+    """Yield handles of blocks of rows (u, d)."""
+    return (machines.share(rows[start : start + TASK_ROWS]) for start in range(0, len(rows), TASK_ROWS))
+
+
+def _run(function: Callable[..., T], tasks: Iterable[tuple[Any, ...]], machines: Machines) -> Iterator[T]:
+    """Yield the results of tasks in their order; alone one after the other, torch then uses every core."""
+    return (function(*task) for task in tasks) if machines.alone else machines.map(function, tasks)
+
+
+def _nearest_centres(
+    blocks: Iterable[Any], centres: Floats, count: int, machines: Machines
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the `count` nearest centres (b, count) of the rows of each block, the first one first."""
+    shared = machines.share(centres)
+    return _run(nearest_of_block, ((block, shared, count) for block in blocks), machines)
+
+
+def nearest_of_block(block: Floats, centres: Floats, count: int) -> NDArray[np.int64]:
+    """Return the `count` nearest centres (b, count) of rows (b, d)."""
+    starts = range(0, len(block), QUERY_ROWS)
+    return np.concatenate([nearest(block[a : a + QUERY_ROWS], centres, count)[0] for a in starts])
 
 
 def _visits(near: Ints, order: NDArray[np.int64], starts: NDArray[np.int64], centres: Floats) -> Ints:
@@ -178,13 +209,33 @@ def best_of(
         named = np.arange(start, stop) if rows is None else rows[start:stop]
         base = vectors[start:stop] if rows is None else vectors[named]
         hits = [nearest(queries[a : a + QUERY_ROWS], base, k) for a in range(0, len(queries), QUERY_ROWS)]
-        found = np.concatenate([found, named[np.concatenate([hit[0] for hit in hits])]], axis=1)
-        cosine = np.concatenate([cosine, np.concatenate([hit[1] for hit in hits])], axis=1)
-        order = np.lexsort((found, -cosine), axis=1)[:, :k]
-        found, cosine = np.take_along_axis(found, order, 1), np.take_along_axis(cosine, order, 1)
+        near, close = (np.concatenate(side) for side in zip(*hits, strict=True))
+        found, cosine = merge_hits((found, cosine), (named[near], close), k)
         if done is not None:
             done(stop / count)
     return found, cosine
+
+
+def best_among_all(queries: Floats, vectors: Floats, k: int, done: Done, machines: Machines) -> Hits:
+    """Find the k best of all rows (u, d) for each query (b, d); each block of rows is a task of a cluster."""
+    if machines.alone:
+        return best_of(queries, vectors, k, done=done)
+    asked = machines.share(queries)
+    starts = range(0, len(vectors), TASK_ROWS)
+    made = machines.map(best_of, ((asked, block, k) for block in _blocks(vectors, machines)))
+    best: Hits = (np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32))
+    for start, (found, cosine) in zip(starts, made, strict=True):
+        best = merge_hits(best, (found + start, cosine), k)
+        done(min(1.0, (start + TASK_ROWS) / len(vectors)))
+    return best
+
+
+def merge_hits(left: Hits, right: Hits, k: int) -> Hits:
+    """Return the k best of two sets of hits (b, ..), descending, ties by row."""
+    found = np.concatenate([left[0], right[0]], axis=1)
+    cosine = np.concatenate([left[1], right[1]], axis=1)
+    order = np.lexsort((found, -cosine), axis=1)[:, :k]
+    return np.take_along_axis(found, order, 1), np.take_along_axis(cosine, order, 1)
 
 
 def nearest(queries: Floats, base: Floats, k: int) -> Hits:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Ids, Ints, Progress, no_progress
 from auditor.errors import DataError
+from auditor.machines import HERE, Machines
 from auditor.results import Embeddings, Neighbours
 from auditor.searching import EXACT_LIMIT, search
 
@@ -38,6 +39,7 @@ def find_neighbours(
     k: int | None = None,
     progress: Progress = no_progress,
     exact_limit: int = EXACT_LIMIT,
+    machines: Machines = HERE,
 ) -> Neighbours:
     """Find the k most similar distinct pictures of every sample.
 
@@ -47,6 +49,7 @@ def find_neighbours(
     digests : (m,) digest of each sample's pixels; equal digests are exact copies.
     k : neighbours wanted, by default `neighbours_wanted`; fewer where fewer distinct pictures exist.
     exact_limit : distinct pictures up to which every pair is compared.
+    machines : where they are compared.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def find_neighbours(
     k = min(neighbours_wanted(m) if k is None else k, len(first) - 1)
     alone = len(first) == m  # then a million vectors are not copied
     vectors = embeddings.vectors if alone else embeddings.vectors[first]
-    found = search(vectors, k, progress, exact_limit)
+    found = search(vectors, k, progress, exact_limit, machines=machines)
     indices, similarities = found.indices, found.similarities
     if not alone:
         indices, similarities = first.astype(np.int32)[indices][inverse], similarities[inverse]

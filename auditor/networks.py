@@ -152,8 +152,17 @@ def parse_layer(layer: str) -> tuple[str, ...]:
     return tuple(sorted({"layer4" if name == "avgpool" else name for name in names}))
 
 
+_most_cores = 0
+"""Set by `use_cores`; 0 is no limit."""
+
+
 def available_cores() -> int:
     """Return the number of processor cores this process may run on; containers often allow fewer."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _most_cores or cores)
+
+
+def use_cores(most: int) -> None:
+    """Let this process use no more than `most` cores: a cluster shares a machine out among its workers."""
+    global _most_cores
+    _most_cores = most

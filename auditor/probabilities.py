@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Ints, Progress, no_progress
 from auditor.groups import assign_folds, copy_weights, groups_per_class, independent_groups
+from auditor.machines import HERE, Machines
 from auditor.neighbours import group_votes, voting_codes
 from auditor.probes import (
     PROBE_STEPS,
     Array,
+    FoldedRows,
     combine,
     fit_lda,
     fit_sample,
@@ -89,6 +91,7 @@ def estimate_probabilities(
     thresholds: Thresholds,
     seed: int = 0,
     progress: Progress = no_progress,
+    machines: Machines = HERE,
 ) -> Probabilities:
     """Estimate class probabilities of every sample without its own group.
 
@@ -96,6 +99,7 @@ def estimate_probabilities(
     ----------
     thresholds : a class with fewer than `judged_groups` groups beside the one left out is not judged.
     seed : of the folds.
+    machines : where the sums of the probe are computed.
 
     Returns
     -------
@@ -114,7 +118,8 @@ def estimate_probabilities(
     dense = np.searchsorted(present, codes).astype(np.int32)
     sizes = np.bincount(dense, weights)
     importance = loss_weights(dense, weights)
-    probe = leave_folds_out(z, dense, weights, folds, fit_lda, importance, tell)
+    rows = FoldedRows(z, dense, weights, folds)
+    probe = leave_folds_out(rows, fit_lda, importance, tell, machines)
     vote = vote_scores(neighbours, groups, dense, weights, tell)
     parts = [probe, vote, np.broadcast_to(size_scores(sizes), probe.shape)]
     sample = fit_sample(len(z), len(present))

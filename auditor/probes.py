@@ -6,6 +6,7 @@
     scores of several parts --combine--> softmax with one fitted scalar each
 
 The sums of a fold are taken once and subtracted from the total, so ten folds cost one pass over the data.
+They are those of its blocks, added in order: the same to the last bit on one machine and on many.
 Classes are judged alike, else a rare class's correct labels look wrong.
 Solved on the smaller side: when d > m the rows are first rotated into their own span, which changes nothing.
 """
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
+from itertools import islice
 from operator import add
 
 import numpy as np
@@ -23,6 +25,7 @@ from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Ints
 from auditor.groups import FOLDS
+from auditor.machines import HERE, Machines
 from auditor.networks import available_cores
 
 LDA_SHRINKAGES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 0.9)
@@ -36,8 +39,13 @@ PROBE_STEPS = 3 * FOLDS + 1
 LOSS_BALANCE = 0.5
 """0 weighs samples equally in the log loss, 1 classes."""
 BLOCK_ROWS = 65_536
+SUM_ROWS, EXACT_ROWS = 16_384, 4_096
+"""Rows of one fold that are summed by one task, and those of them that are float64 at a time."""
 
 Array = NDArray[np.float64]
+
+
+Tell = Callable[[], None]
 
 
 def _nothing() -> None:
@@ -93,18 +101,56 @@ class Linear:
         return np.asarray(z @ self.coefficients.astype(z.dtype) + self.offset)
 
 
+@dataclass(frozen=True)
+class FoldedRows:
+    """Rows that are judged: `z` (m, d) from `stabilise`; class codes, weights and folds (m,)."""
+
+    z: Floats
+    codes: Ints
+    weights: Array
+    folds: Ints
+
+    @property
+    def classes(self) -> int:
+        """Number of classes c."""
+        return int(self.codes.max()) + 1
+
+
 def sum_rows(z: Floats, codes: Ints, weights: Array, classes: int) -> ClassSums:
-    """Sum rows in float64 blocks, so that the sums of shards add up."""
+    """Sum rows in float64, so that the sums of blocks add up."""
     from scipy.sparse import csr_matrix
 
     d = z.shape[1]
-    total = ClassSums(np.zeros((d, d)), np.zeros((classes, d)), np.zeros(classes))
-    for start in range(0, len(z), BLOCK_ROWS):
-        part = slice(start, start + BLOCK_ROWS)
+    gram, sums, counted = np.zeros((d, d)), np.zeros((classes, d)), np.zeros(classes)
+    for start in range(0, len(z), EXACT_ROWS):
+        part = slice(start, start + EXACT_ROWS)
         block, w = z[part].astype(np.float64), weights[part]
         onehot = csr_matrix((w, (codes[part], np.arange(len(w)))), shape=(classes, len(w)))
-        total += ClassSums(block.T @ (block * w[:, None]), onehot @ block, onehot @ np.ones(len(w)))
-    return total
+        gram += block.T @ (block * w[:, None])
+        sums += onehot @ block
+        counted += onehot @ np.ones(len(w))
+    return ClassSums(gram, sums, counted)
+
+
+def sum_folds(rows: FoldedRows, machines: Machines = HERE, tell: Tell = _nothing) -> list[ClassSums]:
+    """Return the sums of each fold; `tell` is called when one is done."""
+    blocks = [
+        [fold[start : start + SUM_ROWS] for start in range(0, max(1, len(fold)), SUM_ROWS)]
+        for fold in (np.flatnonzero(rows.folds == f) for f in range(FOLDS))
+    ]
+    made = machines.map(
+        sum_rows,
+        (
+            (rows.z[block], rows.codes[block], rows.weights[block], rows.classes)
+            for fold in blocks
+            for block in fold
+        ),
+    )
+    sums = []
+    for fold in blocks:
+        sums.append(reduce(add, islice(made, len(fold))))
+        tell()
+    return sums
 
 
 def fit_lda(train: ClassSums) -> list[Linear]:
@@ -126,13 +172,11 @@ def fit_lda(train: ClassSums) -> list[Linear]:
 
 
 def leave_folds_out(
-    z: Floats,
-    codes: Ints,
-    weights: Array,
-    folds: Ints,
+    rows: FoldedRows,
     fit: Callable[[ClassSums], list[Linear]],
     importance: Array,
-    tell: Callable[[], None] = _nothing,
+    tell: Tell = _nothing,
+    machines: Machines = HERE,
 ) -> Floats:
     """Scores (m, c) float32 of each row by the classifier fitted without its fold.
 
@@ -142,12 +186,7 @@ def leave_folds_out(
     """
     from threadpoolctl import threadpool_limits
 
-    classes = int(codes.max()) + 1
-    parts = []
-    for f in range(FOLDS):
-        rows = np.flatnonzero(folds == f)
-        parts.append(sum_rows(z[rows], codes[rows], weights[rows], classes))
-        tell()
+    parts = sum_folds(rows, machines, tell)
     total = reduce(add, parts)
     fitted = []
     # Each fold on one core: several threads on one factorisation mostly wait for each other.
@@ -155,29 +194,28 @@ def leave_folds_out(
         for classifiers in pool.map(fit, [total - part for part in parts]):
             fitted.append(classifiers)
             tell()
-    best = _best_setting(z, codes, folds, fitted, importance)
+    best = _best_setting(rows, fitted, importance)
     tell()
-    out = np.empty((len(z), classes), dtype=np.float32)
+    out = np.empty((len(rows.z), rows.classes), dtype=np.float32)
     for f in range(FOLDS):
-        rows = np.flatnonzero(folds == f)
-        for start in range(0, len(rows), BLOCK_ROWS):
-            block = rows[start : start + BLOCK_ROWS]
-            out[block] = fitted[f][best](z[block])
+        fold = np.flatnonzero(rows.folds == f)
+        for start in range(0, len(fold), BLOCK_ROWS):
+            block = fold[start : start + BLOCK_ROWS]
+            out[block] = fitted[f][best](rows.z[block])
         tell()
     return out
 
 
-def _best_setting(z: Floats, codes: Ints, folds: Ints, fitted: list[list[Linear]], importance: Array) -> int:
+def _best_setting(rows: FoldedRows, fitted: list[list[Linear]], importance: Array) -> int:
     """Index of the setting whose left-out scores predict the given labels best."""
-    classes = int(codes.max()) + 1
-    sample = fit_sample(len(z), classes)
-    rows_of_fold = [np.flatnonzero(folds[sample] == f) for f in range(FOLDS)]
+    sample = fit_sample(len(rows.z), rows.classes)
+    rows_of_fold = [np.flatnonzero(rows.folds[sample] == f) for f in range(FOLDS)]
     losses = []
     for setting in range(len(fitted[0])):
-        scores = np.empty((len(sample), classes))
-        for f, rows in enumerate(rows_of_fold):
-            scores[rows] = fitted[f][setting](z[sample[rows]])
-        losses.append(combine([scores], codes[sample], importance[sample])[1])
+        scores = np.empty((len(sample), rows.classes))
+        for f, own in enumerate(rows_of_fold):
+            scores[own] = fitted[f][setting](rows.z[sample[own]])
+        losses.append(combine([scores], rows.codes[sample], importance[sample])[1])
     return int(np.argmin(losses))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from auditor.arrays import as_ids
 from auditor.comparisons.frame import VOTERS, Frame
-from auditor.probes import fit_lda, leave_folds_out, loss_weights, softmax, stabilise
+from auditor.probes import FoldedRows, fit_lda, leave_folds_out, loss_weights, softmax, stabilise
 from auditor.searching import search
 
 
@@ -66,7 +66,7 @@ def qualities(case: Case, labels: np.ndarray, seed: int = 0) -> np.ndarray:
     z = stabilise(case.vectors, ones)
     folds = np.random.default_rng(seed).integers(10, size=len(labels)).astype(np.int32)
     codes = labels.astype(np.int32)
-    scores = leave_folds_out(z, codes, ones, folds, fit_lda, loss_weights(codes, ones))
+    scores = leave_folds_out(FoldedRows(z, codes, ones, folds), fit_lda, loss_weights(codes, ones))
     return softmax(scores * 2.0 / scores.std())
 
 

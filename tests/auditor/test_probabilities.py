@@ -15,6 +15,7 @@ from auditor.neighbours import find_neighbours
 from auditor.probabilities import size_scores, vote_scores
 from auditor.probes import (
     LDA_SHRINKAGES,
+    FoldedRows,
     combine,
     fit_lda,
     leave_folds_out,
@@ -105,7 +106,7 @@ def test_a_probe_without_a_fold_equals_a_direct_fit(setting: int, monkeypatch: p
     z = vectors.astype(np.float32)
     weights = np.random.default_rng(6).uniform(0.5, 2, len(z))
     folds = assign_folds(make_embeddings(vectors).ids, np.arange(len(z), dtype=np.int32), codes, 0)
-    scores = leave_folds_out(z, codes, weights, folds, fit_lda, np.ones(len(z)))
+    scores = leave_folds_out(FoldedRows(z, codes, weights, folds), fit_lda, np.ones(len(z)))
     for fold in range(FOLDS):
         train, test = folds != fold, folds == fold
         linear = explicit_lda(vectors[train], codes[train], weights[train], LDA_SHRINKAGES[setting])
