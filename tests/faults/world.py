@@ -82,11 +82,13 @@ def content(folder: Path) -> dict[str, Any]:
 
 def rows_lost(whole: Path, found: Path) -> int:
     """Return how many samples of one audit are missing or different in another."""
-    rows, others = (
-        pd.read_parquet(folder / "samples.parquet").astype(str).set_index("id") for folder in (whole, found)
-    )
-    others = others.reindex(rows.index)
-    return int((rows != others).any(axis=1).sum())
+    rows, others = _rows(whole), _rows(found)
+    return sum(others.get(name) != row for name, row in rows.items())
+
+
+def _rows(audit: Path) -> dict[str, str]:
+    samples = pd.read_parquet(audit / "samples.parquet")
+    return {str(row.id): repr(row) for row in samples.itertuples(index=False)}
 
 
 def set_hooks(setattr_: Callable[[str, Any], None]) -> None:
