@@ -1,0 +1,260 @@
+"""Shards embedded on several machines: the parts of one machine, whatever is killed meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from stamps import BACKBONE, StampEncoder, encoded, make_pictures, without_weights
+
+from auditor import sharding
+from auditor.dataset import read_dataset
+from auditor.distributed import open_cluster
+from auditor.errors import WeightsError
+from auditor.results import Dataset
+from auditor.shard_workers import Order, ShardWorker
+from auditor.sharding import Embedded, Embedder, Here, embed_into, rows_per_shard
+from auditor.store import Store
+
+COUNT, UNREADABLE = 480, 2
+SHARDS = 30
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    root = make_pictures(tmp_path_factory.mktemp("pictures") / "data", COUNT)
+    (root / "class 0" / "00000.png").write_bytes(b"%PDF")
+    (root / "class 1" / "00101.png").write_bytes(b"no picture")
+    return read_dataset(root)
+
+
+@pytest.fixture(scope="module")
+def alone(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The parts that one machine makes."""
+    store = Store(tmp_path_factory.mktemp("alone") / "store")
+    with pytest.MonkeyPatch.context() as patch:
+        small_shards(patch)
+        embed_into(store, dataset, BACKBONE.key(), Here(Embedder(StampEncoder())))
+    return files(store.folder, ".parquet")
+
+
+@pytest.fixture(autouse=True)
+def many_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_shards(monkeypatch)
+    assert rows_per_shard(COUNT) == COUNT // SHARDS
+
+
+def small_shards(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sharding, "LEAST_ROWS", 8)
+    patch.setattr(sharding, "WANTED_SHARDS", SHARDS)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    made = tmp_path / "log"
+    made.mkdir()
+    return made
+
+
+def files(store: Path, suffix: str) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(store.glob(f"parts/*/*{suffix}"))}
+
+
+def embed_on(nodes: Any, dataset: Dataset, store: Store, encoder: Callable[[], StampEncoder]) -> Embedded:
+    told: list[tuple[str, int, int]] = []
+    with open_cluster(nodes.address) as cluster:
+        run = cluster.embedding(encoder, Embedder(StampEncoder()))
+        made = embed_into(store, dataset, BACKBONE.key(), run, lambda *step: told.append(step))
+    assert told == sorted(told) and told[-1][1] == told[-1][2], "progress up to the end"
+    return made
+
+
+def has_parts(store: Path, least: int) -> bool:
+    return len(files(store, ".done")) >= least
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+def test_three_machines_make_the_parts_of_one(
+    nodes: Any, dataset: Dataset, alone: dict[str, bytes], tmp_path: Path, log: Path
+) -> None:
+    store = Store(tmp_path / "store")
+    made = embed_on(nodes, dataset, store, partial(StampEncoder, log, 0.05))
+    assert made == Embedded(COUNT, COUNT - UNREADABLE, COUNT - UNREADABLE)
+    assert files(store.folder, ".parquet") == alone, "the same names and the same bytes"
+    assert len(encoded(log)) == 3, "each machine did its share"
+    assert sum(encoded(log).values()) == COUNT - UNREADABLE
+    assert embed_on_nothing(nodes, dataset, store).encoded == 0
+    assert not list(store.folder.glob(".*")), "nothing is left beside"
+
+
+def embed_on_nothing(nodes: Any, dataset: Dataset, store: Store) -> Embedded:
+    with open_cluster(nodes.address) as cluster:
+        return embed_into(
+            Store(store.folder),
+            dataset,
+            BACKBONE.key(),
+            cluster.embedding(_not_asked, Embedder(StampEncoder())),
+        )
+
+
+def _not_asked() -> StampEncoder:
+    raise AssertionError("there is nothing to embed")
+
+
+def test_a_killed_machine_loses_nothing(
+    nodes: Any, dataset: Dataset, alone: dict[str, bytes], tmp_path: Path, log: Path
+) -> None:
+    store = Store(tmp_path / "store")
+    victim = next(iter(nodes.worker_nodes))
+    seen: list[int] = []
+
+    def kill() -> None:
+        wait_for(lambda: len(files(store.folder, ".done")) >= 6)
+        nodes.remove_node(victim, allow_graceful=False)
+        seen.append(len(files(store.folder, ".done")))
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    made = embed_on(nodes, dataset, store, partial(StampEncoder, log, 0.3))
+    killer.join()
+    assert 6 <= seen[0] < SHARDS, "it was killed in the middle"
+    assert (made.samples, made.embedded) == (COUNT, COUNT - UNREADABLE)
+    assert files(store.folder, ".parquet") == alone, "no row lost, none doubled, the same bytes"
+    assert sum(encoded(log).values()) <= COUNT + rows_per_shard(COUNT), "one shard of one worker again"
+
+
+DRIVER = """
+import sys
+from functools import partial
+from pathlib import Path
+from auditor import sharding
+from auditor.dataset import read_dataset
+from auditor.distributed import open_cluster
+from auditor.sharding import Embedder, embed_into
+from auditor.store import Store
+from stamps import BACKBONE, StampEncoder
+address, data, store, log, least, wanted = sys.argv[1:]
+sharding.LEAST_ROWS, sharding.WANTED_SHARDS = int(least), int(wanted)
+with open_cluster(address) as cluster:
+    run = cluster.embedding(partial(StampEncoder, Path(log), 0.3), Embedder(StampEncoder()))
+    embed_into(Store(Path(store)), read_dataset(data), BACKBONE.key(), run)
+"""
+
+
+def test_a_killed_driver_goes_on_with_what_is_missing(
+    nodes: Any, dataset: Dataset, alone: dict[str, bytes], tmp_path: Path, log: Path
+) -> None:
+    store = tmp_path / "store"
+    words = [nodes.address, dataset.root, store, log, sharding.LEAST_ROWS, SHARDS]
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, *map(str, words)], stderr=subprocess.PIPE)
+    wait_for(lambda: len(files(store, ".done")) >= 6 or driver.poll() is not None)
+    assert driver.poll() is None, driver.communicate()
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    running = [int(name) for name in encoded(log)]
+    wait_for(lambda: not any(map(is_running, running)))
+    done = files(store, ".done")
+    assert 6 <= len(done) < SHARDS
+    before = sum(json.loads(told)["outcome"]["encoded"] for told in done.values())
+    rest = embed_on(nodes, dataset, Store(store), partial(StampEncoder, log))
+    assert rest.embedded == COUNT - UNREADABLE
+    assert rest.encoded == COUNT - UNREADABLE - before, "only what was missing"
+    assert files(store, ".parquet") == alone
+    assert sum(encoded(log).values()) <= COUNT + 3 * rows_per_shard(COUNT), "one shard of each worker again"
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return "Z" not in Path(f"/proc/{process}/stat").read_text().split()[2]
+
+
+def test_an_error_of_a_worker_is_the_sentence_of_one_machine(
+    nodes: Any, dataset: Dataset, tmp_path: Path
+) -> None:
+    with pytest.raises(WeightsError, match=r"^the weights are not on this machine$"):
+        embed_on(nodes, dataset, Store(tmp_path / "store"), without_weights)
+    assert not files(tmp_path / "store", "")
+
+
+@pytest.fixture
+def order(dataset: Dataset, tmp_path: Path) -> Order:
+    store = Store(tmp_path / "store")
+    (store.folder / "mark").touch()
+    return Order(StampEncoder, BACKBONE.key(), dataset, store.folder, "mark")
+
+
+def ask(order: Order, dataset: Dataset) -> dict[str, Any]:
+    """What a worker answers to the first shard of a dataset."""
+    shard = sharding.plan_shards(dataset, BACKBONE.key(), Store(order.store))[0][0]
+    return ShardWorker(order)(asdict(shard))
+
+
+def test_a_worker_answers_with_what_became_of_its_shard(order: Order, dataset: Dataset) -> None:
+    answer = ask(order, dataset)
+    size = rows_per_shard(len(dataset))
+    assert "a PDF document" in answer.pop("error")
+    assert answer == {"rows": size, "encoded": size - 1, "unreadable": 1, "error_kind": ""}
+    assert len(files(order.store, ".done")) == 1
+
+
+def test_a_worker_that_would_make_other_vectors_is_refused(order: Order, dataset: Dataset) -> None:
+    other = partial(StampEncoder, backbone=replace(BACKBONE, precision="bf16"))
+    answer = ask(replace(order, open_encoder=other), dataset)
+    assert answer["error_kind"] == "DataError"
+    assert "makes other vectors than this machine: " in answer["error"]
+
+
+def test_a_worker_that_does_not_see_the_store_says_so(order: Order, dataset: Dataset) -> None:
+    answer = ask(replace(order, mark="other"), dataset)
+    assert answer["error_kind"] == "DataError"
+    assert "does not see the store" in answer["error"] and "--out" in answer["error"]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("round_", range(6))
+def test_machines_killed_at_random_lose_nothing(
+    nodes: Any, dataset: Dataset, alone: dict[str, bytes], tmp_path: Path, log: Path, round_: int
+) -> None:
+    """Two of the three machines are killed, one after the other, each time at another moment."""
+    store = Store(tmp_path / "store")
+    victims = list(nodes.worker_nodes)[:2]
+
+    def kill() -> None:
+        for number, victim in enumerate(victims, start=1):
+            least = 4 * number + round_
+            wait_for(partial(has_parts, store.folder, least))
+            time.sleep(0.07 * round_)
+            nodes.remove_node(victim, allow_graceful=False)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    embed_on(nodes, dataset, store, partial(StampEncoder, log, 0.3))
+    killer.join()
+    assert files(store.folder, ".parquet") == alone
+    assert sum(encoded(log).values()) <= COUNT + 2 * rows_per_shard(COUNT)
+    rows = [i for p in store.folder.glob("parts/*/*.parquet") for i in pq.read_table(p)["id"].to_pylist()]
+    assert sorted(rows) == sorted(dataset.ids)
+    assert all(
+        json.loads(told)["backbone"] == BACKBONE.key() for told in files(store.folder, ".done").values()
+    )
