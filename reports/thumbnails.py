@@ -116,7 +116,7 @@ def add_control_pictures(audit: Audit, controls: Sequence[str]) -> Audit:
         first, reason = next(iter(lost.items()))
         raise DataError(
             f"Control samples are drawn from the dataset, and {first!r} does not open ({reason}) under "
-            f"{audit.dataset.contents.place!r}: make this page where the pictures lie."
+            f"{audit.dataset.contents.place!r}: make this page where the pictures lie as they were judged."
         )
     return replace(audit, thumbnails={**audit.thumbnails, **pictures})
 

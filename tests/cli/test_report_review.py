@@ -11,8 +11,10 @@ from command import Command
 from PIL import Image
 from toy import toy_audit
 
+from auditor.arrays import as_ids
 from auditor.controls import draw_controls
 from auditor.decisions import LABEL_CHECK, Decision, DecisionFile, write_decisions
+from auditor.images import byte_digest
 from auditor.results import Audit
 from auditor.storage import save
 
@@ -27,7 +29,9 @@ def audit(tmp_path: Path) -> Audit:
     for row, i in enumerate(audit.dataset.ids):
         (root / i).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (40, 30), (row, 90, 90)).save(root / i)
-    audit = replace(audit, dataset=replace(audit.dataset, root=root))
+    judged = as_ids([byte_digest((root / i).read_bytes()) for i in audit.dataset.ids])
+    facts = replace(audit.facts, byte_digest=judged)
+    audit = replace(audit, dataset=replace(audit.dataset, root=root), facts=facts)
     save(audit, tmp_path / "audit")
     return audit
 
@@ -62,6 +66,10 @@ def test_controls_are_mixed_in_with_pictures_of_their_own(
     gone = command("report", tmp_path / "audit", "--blind", "--controls", "7")
     assert gone.code == 2
     assert "does not open" in gone.err and gone.err.count("\n") == 1
+    # Nor is a control shown by another picture than the one whose label is asked about.
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "pictures" / i)
+    changed = command("report", tmp_path / "audit", "--blind", "--controls", "7")
+    assert changed.code == 2 and "(the file has changed)" in changed.err
 
 
 @pytest.mark.parametrize(
