@@ -3,6 +3,7 @@
     source --read_dataset--> Dataset(table: id path label domain split group)
 
     a folder, a manifest file      class_folders.py, manifests.py
+    tars, Parquet with pictures    holders.py; saved Hugging Face datasets and imagefolders too
     an address: s3://, https:// .. remote.py
     objects of a Python program    objects.py
 
@@ -26,7 +27,10 @@ from auditor.errors import DataError, UsageError
 from auditor.results import Dataset
 from auditor.sources.addresses import is_address, local_path
 from auditor.sources.class_folders import read_class_folders
+from auditor.sources.containers import COMPRESSED_TARS
 from auditor.sources.descriptions import read_descriptions
+from auditor.sources.holders import is_holder, read_holder, read_holders
+from auditor.sources.hugging_face import is_hub_object, read_hub_object
 from auditor.sources.manifests import MANIFEST_NAMES, read_rows
 from auditor.sources.names import ARCHIVE_SUFFIXES, encode_name, locate, plural
 from auditor.sources.objects import read_objects
@@ -55,9 +59,11 @@ def read_dataset(source: object, options: ReadOptions | None = None) -> Dataset:
     Parameters
     ----------
     source : a folder with one folder per class (optionally under splits or domains), a folder with a
-        manifest at its top, or a manifest file (.csv, .tsv, .parquet, .jsonl); the address of one of these,
-        as text, in a store that fsspec reads; a pair of (paths, labels); or a map-style torch dataset
-        (`auditor.sources.objects` says what its items may be).
+        manifest at its top, or a manifest file (.csv, .tsv, .parquet, .jsonl); a tar or a folder of tars,
+        Parquet files with the pictures inside, a folder that datasets.save_to_disk wrote, an imagefolder with
+        metadata (`auditor.sources.holders`); the address, as text, of class folders or a manifest in a store
+        that fsspec reads; a pair of (paths, labels), a map-style torch dataset (`auditor.sources.objects`
+        says what its items may be), or a datasets.Dataset or DatasetDict.
     options : how to read it.
 
     Returns
@@ -74,6 +80,8 @@ def read_dataset(source: object, options: ReadOptions | None = None) -> Dataset:
         If there is no such source, it holds no labelled images, or fewer than two classes have samples.
     """
     options = options or ReadOptions()
+    if is_hub_object(source):
+        return read_hub_object(source, options)
     if not isinstance(source, (str, os.PathLike)):
         return read_objects(source, options)
     if is_address(source):
@@ -86,6 +94,9 @@ def read_dataset(source: object, options: ReadOptions | None = None) -> Dataset:
     about = Source(name=encode_name((path.resolve() if path.is_dir() else path).name), root=path)
     about.images = options.images
     if manifest is None:
+        held = _read_held(path, about, options)
+        if held is not None:
+            return held
         if options.manifest_only:
             raise UsageError(f"{options.manifest_only[0]} is for manifests, and {about.name} holds none.")
         about.descriptions = read_descriptions((path,), about)
@@ -108,15 +119,28 @@ def _find_manifest(path: Path, options: ReadOptions) -> Path | None:
         )
     name = encode_name(path.name)
     suffix = path.suffix.lower()
+    if is_holder(path, options):
+        return None
+    if name.lower().endswith(COMPRESSED_TARS):
+        raise UsageError(
+            f"{name} is an archive; unpack it and give the folder. A compressed tar can also become a plain "
+            ".tar, from which pictures are read at random."
+        )
     if suffix in ARCHIVE_SUFFIXES:
         raise UsageError(f"{name} is an archive; unpack it and give the folder.")
     if suffix not in TABLE_SUFFIXES:
         raise UsageError(
-            f"{name} is neither a folder nor a manifest; manifests end with {', '.join(TABLE_SUFFIXES)}."
+            f"{name} is neither a folder nor a manifest; manifests end with {', '.join(TABLE_SUFFIXES)}, and "
+            "files of pictures with .tar or .parquet."
         )
     if options.layout != "auto":
         raise UsageError(f"--layout {options.layout} is for folders, and {name} is a manifest.")
     return path
+
+
+def _read_held(path: Path, about: Source, options: ReadOptions) -> Dataset | None:
+    """Return the dataset of a file that holds pictures, or a folder of such files; None for class folders."""
+    return read_holders(path, about, options) if path.is_dir() else read_holder(path, about, options)
 
 
 def file_path(dataset: Dataset, row: int) -> str:

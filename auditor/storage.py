@@ -44,6 +44,7 @@ from auditor.results import (
     Probabilities,
     Scores,
 )
+from auditor.sources.reopen import open_contents
 from auditor.writing import save_array
 
 AUDIT_FILES: tuple[str, ...] = (
@@ -237,15 +238,16 @@ def _read_dataset(folder: Path, samples: pd.DataFrame, part: Json) -> Dataset:
         raise DataError(f"audit.json counts {part['samples']:,} samples, samples.parquet {len(table):,}")
     file = folder / "source.json"
     # People delete it before they pass an audit on; only what reads the pictures needs it.
-    root = read_source(file)["root"] if file.exists() else ""
+    where = read_source(file) if file.exists() else {"root": ""}
     return Dataset(
         name=part["name"],
-        root=Path(root),
+        root=Path(where["root"]),
         classes=tuple(part["classes"]),
         table=table,
         notes=tuple(part["notes"]),
         descriptions={d["name"]: d["text"] for d in part["descriptions"]},
         has_images=part["has_images"],
+        held_by=open_contents(where) if "kind" in where else None,
     )
 
 

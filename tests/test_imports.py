@@ -22,12 +22,19 @@ ORDER = [
     "sources.descriptions", "sources.manifests",
     "sources.kept_pictures", "sources.stores", "sources.listings", "sources.remote_contents",
     "sources.remote_notes", "sources.remote_rows", "sources.remote", "sources.placing",
-    "sources.pictures", "sources.items", "sources.object_contents", "sources.objects", "dataset",
+    "sources.pictures", "sources.items", "sources.object_contents", "sources.objects",
+    "sources.containers", "sources.tar_index", "sources.tar_samples", "sources.tar_contents",
+    "sources.tar_folders", "sources.tars",
+    "sources.picture_columns", "sources.picture_groups", "sources.picture_tables",
+    "sources.hub_pictures", "sources.hugging_face", "sources.image_folders", "sources.holders",
+    "sources.reopen", "dataset",
     "quality", "images",
-    "networks", "checkpoints", "downloads", "preprocessing",
+    "networks", "machines", "checkpoints", "downloads", "preprocessing",
     "chunks", "torch_engine", "openvino_engine", "engines", "backbones",
-    "shards", "store", "features", "memory", "encoding", "embeddings", "layer_embeddings",
-    "lists", "searching", "neighbours", "duplicates", "groups", "probes", "probabilities",
+    "shards", "part_files", "vector_parts", "store", "features", "memory", "encoding",
+    "embeddings", "layer_embeddings",
+    "sharding", "shard_workers", "distributed",
+    "lists", "shared_lists", "searching", "neighbours", "duplicates", "groups", "probes", "probabilities",
     "mistakes", "scores", "separation", "finding_inputs", "finding_evidence", "findings", "review_plan",
     "projection",
     "documents", "audit_model", "audit_files", "tables", "storage",
@@ -55,7 +62,15 @@ ORDER = [
 """The modules of auditor in the order of the method: each imports only those before it."""
 
 AT_HOME = {
-    "pyarrow": {"auditor.dataset", "auditor.sources", "auditor.storage", "auditor.tables"},
+    "pyarrow": {
+        "auditor.dataset",
+        "auditor.sources",
+        "auditor.part_files",
+        "auditor.storage",
+        "auditor.tables",
+    },
+    "ray": {"auditor.distributed", "auditor.shard_workers"},
+    "datasets": {"auditor.sources.hub_pictures"},
     "PIL": {
         "auditor.images",
         "auditor.decoding",
@@ -147,7 +162,22 @@ def test_libraries_stay_at_home(module: str) -> None:
         assert homes is None or any(f"{module}.".startswith(f"{home}.") for home in homes), name
 
 
-HEAVY = {"torch", "torchvision", "faiss", "cleanlab", "sklearn", "openTSNE", "bokeh", "pyarrow", "openvino"}
+HEAVY = {
+    "torch",
+    "torchvision",
+    "faiss",
+    "cleanlab",
+    "sklearn",
+    "openTSNE",
+    "bokeh",
+    "pyarrow",
+    "openvino",
+    "ray",
+    "fsspec",
+    "aiohttp",
+    "pillow_heif",
+    "datasets",
+}
 
 
 def loaded_after(statement: str) -> set[str]:

@@ -5,4 +5,6 @@ tables.py           CSV, Parquet and JSONL files as columns of strings
 rows.py             rows -> `Dataset`: identity, repeated rows, classes
 class_folders.py    one folder per class, optionally under splits or domains
 manifests.py        a table with a path and a label per image
+holders.py          pictures inside files (tars.py, picture_tables.py, hugging_face.py), image_folders.py
+reopen.py           where the pictures of a loaded audit are
 """
