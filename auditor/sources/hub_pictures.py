@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ from auditor.sources.object_contents import KIND as OBJECTS
 KIND = "huggingface"
 PIP_LINE = 'pip install "dataset-auditor[hf]"'
 SAVED_ONE, SAVED_MANY = ("state.json", "dataset_info.json"), "dataset_dict.json"
+
+CHECK_SECONDS = 1.0
+"""So long files that were found unchanged are read without a look at them."""
 
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
@@ -164,6 +168,7 @@ class HubPictures:
         self._lock = threading.Lock()
         self._open: dict[str, Split] = {}
         self._stamps: dict[str, str] = {}
+        self._next_check: dict[str, float] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._root, self._column, None if self._root else self._given, self._name)
@@ -198,8 +203,7 @@ class HubPictures:
 
     def read(self, path: str) -> bytes:
         split, row, name = self._find(path)
-        if split.stamp() != self._stamps[name]:
-            raise DataError(f"{self.place} has changed since it was opened")
+        self._check(split, name)
         try:
             value = split.rows[row][self._column]
         except Exception as error:  # arrow and the library raise nearly every type on damaged files
@@ -245,6 +249,14 @@ class HubPictures:
         if name is None or not known or int(number) >= len(splits[name].rows):
             raise DataError(f"{self.place} has no row {path!r}")
         return splits[name], int(number), name
+
+    def _check(self, split: Split, name: str) -> None:
+        """Hold now and then that the files are those that were opened: mapped ones, and maybe thousands."""
+        now = time.monotonic()
+        if now >= self._next_check.get(name, 0.0):
+            if split.stamp() != self._stamps[name]:
+                raise DataError(f"{self.place} has changed since it was opened")
+            self._next_check[name] = now + CHECK_SECONDS
 
     def _beside(self, path: str) -> str:
         if self._root is not None:

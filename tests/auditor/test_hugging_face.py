@@ -193,7 +193,10 @@ def test_keys_are_told_without_reading_and_stay_the_same(tmp_path: Path) -> None
     assert not set(keys(tmp_path / "saved")) & set(saved)
 
 
-def test_a_saved_dataset_that_changes_is_never_read_as_the_old_one(tmp_path: Path) -> None:
+def test_a_saved_dataset_that_changes_is_never_read_as_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auditor.sources.hub_pictures.CHECK_SECONDS", 0.0)
     made([0, 1], ["cat", "dog"]).save_to_disk(tmp_path / "saved")
     dataset = read_dataset(tmp_path / "saved")
     os.utime(next((tmp_path / "saved").glob("*.arrow")), ns=(1, 1))
