@@ -80,8 +80,11 @@ def encode_originals(
         room.leave(rows[sample_id])
         return hung_reason()
 
+    # In the order in which they lie: files that hold many pictures are read from front to back.
+    order = sorted(sides, key=rows.__getitem__)
     with enough_memory("Showing", len(sides)):
-        made = dict(zip(sides, in_threads(make, list(sides), tell, give_up, plan.workers), strict=True))
+        found = dict(zip(order, in_threads(make, order, tell, give_up, plan.workers), strict=True))
+    made = {sample_id: found[sample_id] for sample_id in sides}
     pictures = {i: picture for i, picture in made.items() if isinstance(picture, Thumbnail)}
     return pictures, {i: reason for i, reason in made.items() if isinstance(reason, str)}
 

@@ -8,6 +8,7 @@ import pickle
 import random
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,17 @@ import pyarrow.parquet as pq
 import pytest
 from command import Command
 from packed import audits_agree, goes_the_whole_way, pictures_below, plant, run
+from toy import toy_audit
 
 from auditor.dataset import ReadOptions, read_dataset
 from auditor.errors import DataError, UsageError
+from auditor.networks import available_cores
 from auditor.results import Dataset
 from auditor.sources import picture_groups
+from auditor.sources.containers import Absent
 from auditor.sources.picture_groups import PictureTables
 from auditor.sources.reopen import open_contents
+from reports.originals import encode_originals
 
 STORED = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -256,6 +261,26 @@ def test_a_large_row_group_is_never_in_memory_as_a_whole(
         assert dataset.contents.read(f"a.parquet/{row}") == image["bytes"]
         most = max(most, pa.total_allocated_bytes() - before)
     assert most < 12 << 20  # of 40 MB
+
+
+def test_the_pictures_of_a_page_are_read_from_front_to_back() -> None:
+    audit, asked = toy_audit(), []
+
+    class Spy(Absent):
+        def read(self, path: str) -> bytes:
+            asked.append(path)
+            return super().read(path)
+
+    spied = replace(audit, dataset=replace(audit.dataset, held_by=Spy("here", "gone", {})))
+    paths = list(audit.dataset.table["path"])
+    ids = dict(zip(paths, audit.dataset.ids, strict=True))
+    wanted = random.Random(0).sample(paths, 40)
+    _, reasons = encode_originals(spied, {ids[path]: 50 for path in wanted})
+    assert list(reasons) == [ids[path] for path in wanted] and set(reasons.values()) == {"gone"}
+    in_order = sorted(wanted, key=paths.index)
+    threads = available_cores()
+    assert sorted(asked) == sorted(wanted)
+    assert all(abs(asked.index(path) - place) <= 2 * threads for place, path in enumerate(in_order))
 
 
 def test_a_picture_that_is_only_named_is_a_file_below_the_folder(tmp_path: Path) -> None:
