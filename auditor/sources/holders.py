@@ -36,6 +36,8 @@ from auditor.sources.tars import CLASS_NAME_FILES, read_tars
 def is_holder(file: Path, options: ReadOptions) -> bool:
     """Tell whether a file holds pictures: a tar, or a Parquet file with a column of them."""
     suffix = suffix_of(file.name)
+    if not file.is_file():
+        return False
     if suffix in PARQUET_SUFFIXES:
         return holds_pictures(os.fspath(file), options.path_column)
     return suffix in TAR_SUFFIXES

@@ -52,9 +52,14 @@ def library(why: str) -> ModuleType:
     UsageError
         If it is not installed, with the line that installs it.
     """
-    found = sys.modules.get("datasets")
-    if found is not None:
-        return found
+    found = sys.modules.get("datasets") or _import(why)
+    if not hasattr(found, "load_from_disk"):
+        where = encode_name(str(getattr(found, "__file__", None) or "another place"))
+        raise UsageError(f"{why} needs the library datasets, and another module of its name is in {where!r}.")
+    return found
+
+
+def _import(why: str) -> ModuleType:
     before = {name: os.environ.get(name) for name in _OFFLINE}
     os.environ.update(_OFFLINE)
     try:

@@ -23,13 +23,21 @@ from auditor.sources.picture_columns import name_classes
 from auditor.sources.rows import Source, make_dataset
 from auditor.sources.tables import ColumnNames
 
-LIBRARY = "datasets"
+_KINDS = frozenset(
+    {
+        ("datasets.arrow_dataset", "Dataset"),
+        ("datasets.dataset_dict", "DatasetDict"),
+        ("datasets.iterable_dataset", "IterableDataset"),
+        ("datasets.dataset_dict", "IterableDatasetDict"),
+    }
+)
+"""By module and name: many projects have a package called datasets of their own."""
 _HINT = "; --label-column NAME says which one holds the label"
 
 
 def is_hub_object(source: object) -> bool:
     """Tell whether a Python object is one of the library's datasets, without importing it."""
-    return type(source).__module__.partition(".")[0] == LIBRARY
+    return any((kind.__module__, kind.__name__) in _KINDS for kind in type(source).__mro__)
 
 
 def read_saved(folder: Path, source: Source, options: ReadOptions) -> Dataset:

@@ -31,7 +31,10 @@ _HINT = "; --label-column NAME says which one holds the label"
 
 def find_metadata(folder: Path) -> list[Path]:
     """Return the metadata files at the top of a folder and in those of its splits below, one of each."""
-    below = sorted(entry for entry in folder.iterdir() if split_named(entry.name) and entry.is_dir())
+    try:
+        below = sorted(entry for entry in folder.iterdir() if split_named(entry.name) and entry.is_dir())
+    except OSError:  # it is told by who reads the folder then
+        return []
     found = ([f / name for name in METADATA_NAMES if (f / name).is_file()] for f in (folder, *below))
     return [files[0] for files in found if files]
 

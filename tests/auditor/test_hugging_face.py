@@ -10,6 +10,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import types
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +28,7 @@ from auditor.dataset import ReadOptions, read_dataset
 from auditor.errors import DataError, UsageError
 from auditor.results import Dataset
 from auditor.sources.hub_pictures import HubPictures
+from auditor.sources.hugging_face import is_hub_object
 from auditor.sources.reopen import open_contents
 from auditor.storage import load
 
@@ -261,6 +263,19 @@ def test_without_the_library_the_error_is_the_line_that_installs_it(
     with pytest.raises(DataError) as unread:
         audit.dataset.contents.read(audit.dataset.table["path"][0])
     assert str(unread.value).endswith(PIP_LINE)
+
+
+def test_a_package_of_the_same_name_is_not_the_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made([0, 1], ["cat", "dog"]).save_to_disk(tmp_path / "saved")
+    own = types.ModuleType("datasets")
+    own.__file__ = "/mine/datasets/__init__.py"
+    monkeypatch.setitem(sys.modules, "datasets", own)
+    with pytest.raises(UsageError, match="another module of its name is in '/mine/datasets"):
+        read_dataset(tmp_path / "saved")
+    kind = type("Birds", (), {"__module__": "datasets.birds", "__len__": lambda self: 2})
+    assert not is_hub_object(kind())
 
 
 def test_nothing_goes_over_the_network_or_into_the_users_cache(tmp_path: Path) -> None:

@@ -390,6 +390,14 @@ def test_compressed_tars_are_refused_in_one_sentence(tmp_path: Path, name: str) 
         read_dataset(tmp_path)
 
 
+def test_a_pipe_is_no_tar(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "0.tar")
+    with pytest.raises(UsageError, match=r"0.tar is an archive"):
+        read_dataset(tmp_path / "0.tar")
+    make_tar(tmp_path / "1.tar", samples(2, cls=lambda n: n))
+    assert read_dataset(tmp_path).notes == ("Passed over: 1 not a file.",)
+
+
 def test_pictures_in_folders_come_before_tars(tmp_path: Path) -> None:
     make_tar(tmp_path / "old.tar", samples(4, cls=lambda n: n % 2))
     for name in ("cat/1.jpg", "dog/1.jpg"):
