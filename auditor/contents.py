@@ -12,7 +12,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from auditor.files import read_file
 from auditor.sources.names import locate
@@ -39,6 +39,20 @@ class Contents(Protocol):
 
     def document(self) -> dict[str, Any]:
         """Return what `auditor.sources.reopen` needs to make this again, as JSON says it."""
+
+
+@runtime_checkable
+class Addressed(Protocol):
+    """Contents whose pictures have addresses, which a manifest or another tool can name."""
+
+    def address(self, path: str) -> str:
+        """Return a picture's address, without anything secret; "" gives what all begin with.
+
+        Raises
+        ------
+        UsageError
+            If it cannot be told without what is secret.
+        """
 
 
 @dataclass(frozen=True)

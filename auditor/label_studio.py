@@ -32,7 +32,7 @@ from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 from xml.etree import ElementTree
 
-from auditor.contents import Contents
+from auditor.contents import Addressed, Contents
 from auditor.errors import DataError, UsageError
 from auditor.results import Audit, Finding
 
@@ -248,6 +248,8 @@ def image_address(prefix: str, contents: Contents, path: str) -> str:
 def _checked_prefix(audit: Audit, prefix: str | None) -> str:
     if prefix is None:
         paths, contents = audit.dataset.table["path"], audit.dataset.contents
+        if isinstance(contents, Addressed):
+            return contents.address("")
         if len(paths) and contents.file(str(paths.iat[0])) is None:
             raise UsageError(
                 f"The pictures lie in {contents.place!r}, where Label Studio cannot look: say with "

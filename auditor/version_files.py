@@ -25,7 +25,7 @@ from typing import Any
 import pandas as pd
 
 from auditor.arrays import Progress, as_ids
-from auditor.contents import Folder
+from auditor.contents import Addressed, Folder
 from auditor.dataset import MANIFEST_NAMES, fingerprint
 from auditor.errors import DataError, OutputError, UsageError
 from auditor.materialise import TreeFile, check_mode, place_files, tree_paths
@@ -89,6 +89,8 @@ class VersionFiles:
         """What the manifest says: paths that resolve from the folder."""
         if self.options.materialize is not None:
             return self._tree_paths()
+        if isinstance(self.contents, Addressed):
+            return [self.contents.address(path) for path in self.table["path"]]
         if None in self.originals:
             raise UsageError(
                 f"The pictures lie inside {self.contents.place!r}, where a manifest cannot point: add "

@@ -16,6 +16,12 @@ HTTP = frozenset({"http", "https"})
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _USERINFO = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*@")
+_SIGNATURE = re.compile(
+    r"x-(amz|goog|oss|cos|ms)-.*|awsaccesskeyid|googleaccessid|signature|expires|policy|key-pair-id"
+    r"|sig|sv|se|st|sp|sr|spr|sip|srt|ss|skoid|sktid|skt|ske|sks|skv|token|access_token",
+    re.IGNORECASE,
+)
+"""Names in the queries of signed addresses: of Amazon, Google, Alibaba, Azure and content networks."""
 _SAFE = "/!$'()*+,;=:@~"
 """Characters of a path that need no percent sign; quoted they mean the same."""
 
@@ -64,8 +70,8 @@ def shown_address(address: str) -> str:
 
 
 def store_of(address: str) -> tuple[str, str]:
-    """Return scheme and authority: addresses with the same ones lie in one store."""
-    return split_address(address)[:2]
+    """Return scheme and host or bucket: addresses with the same ones lie in one store."""
+    return split_address(shown_address(address))[:2]
 
 
 def same_place(one: str, other: str) -> bool:
@@ -78,6 +84,18 @@ def folder_above(address: str) -> str:
     """Return the address of the folder that a file lies in, with the same query."""
     scheme, authority, path, query = split_address(address)
     return f"{scheme}://{authority}{path.rstrip('/').rpartition('/')[0]}{query}"
+
+
+def told_by_query(query: str) -> str:
+    """Return what a query says beside who may read and until when: two with the same mean one file."""
+    parts = re.split(r"[&;]", query.removeprefix("?"))
+    return "&".join(part for part in parts if part and not _SIGNATURE.fullmatch(part.partition("=")[0]))
+
+
+def public_address(address: str) -> str:
+    """Return an address as it may be written and is understood: no secrets, one spelling of its path."""
+    scheme, authority, path, _ = split_address(shown_address(address))
+    return f"{scheme}://{authority}{tidy_path(path) if scheme in HTTP else path}"
 
 
 def address_name(address: str) -> str:

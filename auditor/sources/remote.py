@@ -114,7 +114,6 @@ def _describe(listing: Listing, source: Source) -> None:
 def _read_class_folders(listing: Listing, source: Source, options: ReadOptions) -> Dataset:
     entries = listing.below()
     tree = plant_tree(entries)
-    place = listing.folder.shown
     images = {"/".join((*parts, name)) for parts, names in tree.images.items() for name in names}
     pictures = [entry for entry in entries if not entry.is_folder and entry.path in images]
     source.held_by = RemotePictures(
@@ -123,7 +122,7 @@ def _read_class_folders(listing: Listing, source: Source, options: ReadOptions) 
         Spelling({entry.path: entry.spelled for entry in pictures if entry.spelled}),
         options.cache,
     )
-    source.notes += keeping_notes(place, pictures, 0, options.cache)
+    source.notes += keeping_notes(listing.folder.address, pictures, 0, options.cache)
     return dataset_of_tree(tree, source, options)
 
 

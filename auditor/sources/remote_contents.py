@@ -17,7 +17,7 @@ from typing import Any
 
 from auditor.errors import DataError, UsageError
 from auditor.reading import clock_stopped
-from auditor.sources.addresses import shown_address
+from auditor.sources.addresses import HTTP, public_address, quote_path, scheme_of, shown_address
 from auditor.sources.kept_pictures import FOLDER_NAME, KeptPictures
 from auditor.sources.stores import RemoteFolder, open_folder
 
@@ -31,10 +31,17 @@ class Spelling:
 
     spelled : paths in addresses, where `quote_path` does not give them.
     queries : of addresses that have one of their own; may be secret, so never written anywhere.
+    lost : there were queries once.
     """
 
     spelled: Mapping[str, str] = field(default_factory=dict)
     queries: Mapping[str, str] = field(default_factory=dict, repr=False)
+    lost: bool = False
+
+    @property
+    def secret(self) -> bool:
+        """Whether addresses cannot be told without their queries."""
+        return self.lost or bool(self.queries)
 
 
 class RemotePictures:
@@ -59,7 +66,7 @@ class RemotePictures:
         spelling: Spelling | None = None,
         cache: Path | None = None,
     ) -> None:
-        self.place = shown_address(address)
+        self.place, self._public = shown_address(address), public_address(address)
         self._address, self._versions, self._spelling = address, versions, spelling or Spelling()
         self._cache = cache
         self._opening = threading.Lock()
@@ -68,7 +75,7 @@ class RemotePictures:
         self._gates = [threading.Lock() for _ in range(_GATES)]
 
     def read(self, path: str) -> bytes:
-        version, name, kept = self._version(path), f"{self.place}/{path}", self._pictures()
+        version, name, kept = self._version(path), self.name(path), self._pictures()
         # The time-out of a picture is about decoders that hang: the network has its own. Two rows may have
         # one picture: the second waits for what the first fetches.
         with clock_stopped(), self._gates[hash(path) % _GATES]:
@@ -82,15 +89,36 @@ class RemotePictures:
         version = self._version(path)
         if version is None:
             return ""
-        said = f"remote\0{self.place}/{path}\0{version}"
+        said = f"remote\0{self.name(path)}\0{version}"
         return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 
     def file(self, path: str) -> None:
         return None
 
+    def address(self, path: str) -> str:
+        if self._spelling.secret:
+            raise UsageError(
+                f"The addresses of the pictures in {self.place} have queries, which are not kept, for they "
+                "may be secret: copy the pictures (--materialize copy)."
+            )
+        return self.name(path)
+
     def document(self) -> dict[str, Any]:
-        cache = None if self._cache is None else str(self._cache.absolute())
-        return {"kind": KIND, "root": self.place, "cache": cache, "spelled": dict(self._spelling.spelled)}
+        return {
+            "kind": KIND,
+            "root": self.place,
+            "cache": None if self._cache is None else str(self._cache.absolute()),
+            "spelled": {p: s for p, s in self._spelling.spelled.items() if p not in self._spelling.queries},
+            "secret": self._spelling.secret,
+        }
+
+    def name(self, path: str) -> str:
+        """Return the address without secrets, under which a picture is kept."""
+        if scheme_of(self._address) in HTTP:
+            # What a query tells stands in the path, but not in the address that goes with the query.
+            spelled = None if path in self._spelling.queries else self._spelling.spelled.get(path)
+            path = spelled or quote_path(path)
+        return f"{self._public}/{path}"
 
     def _version(self, path: str) -> str | None:
         return None if self._versions is None else self._versions.get(path, "")
@@ -127,5 +155,5 @@ def open_remote(document: Mapping[str, Any]) -> RemotePictures:
     environment, or only what was kept can be read.
     """
     cache = document.get("cache")
-    spelling = Spelling(document.get("spelled") or {})
+    spelling = Spelling(document.get("spelled") or {}, lost=bool(document.get("secret")))
     return RemotePictures(document["root"], None, spelling, Path(cache) if cache else None)

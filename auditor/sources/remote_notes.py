@@ -7,25 +7,27 @@ from pathlib import Path
 
 from auditor.sources.kept_pictures import FOLDER_NAME, KeptPictures
 from auditor.sources.names import plural
+from auditor.sources.remote_contents import RemotePictures, Spelling
 from auditor.sources.stores import Entry
 
 
-def keeping_notes(place: str, entries: Sequence[Entry], unlisted: int, cache: Path | None) -> list[str]:
-    """Return a sentence for each thing to know about a dataset's pictures at `place`.
+def keeping_notes(address: str, entries: Sequence[Entry], unlisted: int, cache: Path | None) -> list[str]:
+    """Return a sentence for each thing to know about a dataset's pictures below `address`.
 
     `unlisted` counts those that no entry of a listing stands for.
     """
     if cache is None:
         return []
-    return [note for note in (_room_note(place, entries, cache), _version_note(entries, unlisted)) if note]
+    return [note for note in (_room_note(address, entries, cache), _version_note(entries, unlisted)) if note]
 
 
-def _room_note(place: str, entries: Sequence[Entry], cache: Path) -> str:
+def _room_note(address: str, entries: Sequence[Entry], cache: Path) -> str:
     kept = KeptPictures(cache / FOLDER_NAME)
     room = kept.room()
     if sum(entry.size or 0 for entry in entries) <= room:
         return ""
-    lacking = sum(entry.size or 0 for entry in entries if not kept.has(f"{place}/{entry.path}"))
+    pictures = RemotePictures(address, spelling=Spelling({e.path: e.spelled for e in entries if e.spelled}))
+    lacking = sum(entry.size or 0 for entry in entries if not kept.has(pictures.name(entry.path)))
     if lacking <= room:
         return ""
     return (

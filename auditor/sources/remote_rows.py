@@ -29,6 +29,7 @@ from auditor.sources.addresses import (
     split_address,
     store_of,
     tidy_path,
+    told_by_query,
 )
 from auditor.sources.listings import Listing
 from auditor.sources.manifests import unknown_note
@@ -96,59 +97,57 @@ def settle(rows: pd.DataFrame, name: str, root: str | Path | None, here: str | N
     one.
     """
     raw = [_with_slashes(p) for p in texts(rows["path"])] if "path" in rows else [""] * len(rows)
-    store, given = _starting_point(raw, name, root if isinstance(root, str) else None, here)
-    start = given or ""
-    top = _whole_path(f"{store[0]}://{store[1]}{start}", "")
-    wholes = [_whole_path(p, "") if is_address(p) else _below(top, p) for p in raw]
+    start, fixed = _starting_point(raw, name, root if isinstance(root, str) else None, here)
+    scheme, authority, folder, query = split_address(start) if fixed else (*split_address(start)[:2], "", "")
+    top = _whole_path(start) if fixed else ""
+    wholes = [_whole_path(p) if is_address(p) else _below(top, p) for p in raw]
     inside = f"{top}/" if top else ""
-    if given is None or not all(w.startswith(inside) for w in wholes if w and w != _ABOVE):
-        folders = {posixpath.dirname(w) for w in wholes if w and w != _ABOVE}
-        top = posixpath.commonpath(folders) if "" not in folders else ""
+    placed = [w for w in wholes if w and w != _ABOVE]
+    if not fixed or not all(w.startswith(inside) for w in placed):
+        folders = {posixpath.dirname(w) for w in placed}
+        top = posixpath.commonpath(folders) if folders and "" not in folders else ""
         inside = f"{top}/" if top else ""
-        start = f"/{quote_path(top) if store[0] in HTTP else top}"
-    query = split_address(root if isinstance(root, str) else here or "")[3]
-    settled = Settled(f"{store[0]}://{store[1]}{start}".rstrip("/") + query, [])
+        folder = f"/{quote_path(top) if scheme in HTTP else top}"
+    settled = Settled(f"{scheme}://{authority}{folder}".rstrip("/") + query, [])
     for written, whole in zip(raw, wholes, strict=True):
         path = whole[len(inside) :] if whole != _ABOVE else _ABOVE
         settled.paths.append(_spell(settled, path, written) if path and is_address(written) else path)
     return settled
 
 
-def _starting_point(
-    raw: Sequence[str], name: str, root: str | None, here: str | None
-) -> tuple[tuple[str, str], str | None]:
-    """Return the store, and the path in it that relative rows start from, None where there are none."""
-    stores = sorted({store_of(p) for p in raw if is_address(p)})
+def _starting_point(raw: Sequence[str], name: str, root: str | None, here: str | None) -> tuple[str, bool]:
+    """Return an address in the store that holds the pictures, and whether relative rows start from it."""
+    stores = {store_of(p): p for p in reversed(raw) if is_address(p)}
     if len(stores) > 1:
-        first, second = (shown_address(f"{s}://{a}/") for s, a in stores[:2])
+        first, second = (shown_address("://".join(store)) for store in sorted(stores)[:2])
         raise DataError(
             f"{name} points to {len(stores)} stores, such as {first} and {second}; an audit reads from one."
         )
-    start = root or here
+    store = next(iter(stores), None)
     relative = next((p for p in raw if p and not is_address(p)), None)
-    if stores and start is not None and store_of(start) != stores[0]:
+    start = root or here
+    if start is not None and store is not None and store_of(start) != store:
         if root is not None or relative is not None:
             raise DataError(
-                f"{name} points to {shown_address('://'.join(stores[0]) + '/')}, its other paths start from "
+                f"{name} points to {shown_address('://'.join(store))}, its other paths start from "
                 f"{shown_address(start)}; an audit reads from one store."
             )
         start = None
     if start is not None:
-        scheme, authority, path, _ = split_address(start)
-        return (scheme, authority), path.rstrip("/")
+        return start, True
     if relative is not None:
         raise DataError(
             f"{name} holds addresses and file names side by side, such as {relative!r}; --root ADDRESS says "
             "what the names start from."
         )
-    return stores[0], None
+    return next(iter(stores.values())), False
 
 
-def _whole_path(address: str, empty: str) -> str:
+def _whole_path(address: str) -> str:
     """Return the path from the top of the store, as text."""
     scheme, _, path, _ = split_address(address)
     text = path_text(tidy_path(path)) if scheme in HTTP else path
-    return text.strip("/") or empty
+    return text.strip("/")
 
 
 def _below(top: str, path: str) -> str:
@@ -156,7 +155,8 @@ def _below(top: str, path: str) -> str:
     if not path:
         return ""
     whole = posixpath.normpath(f"{top}/{path}" if top else path)
-    return _ABOVE if path.startswith("/") or whole.startswith(_ABOVE) else whole.lstrip("/")
+    outside = path.startswith("/") or whole == _ABOVE or whole.startswith(f"{_ABOVE}/")
+    return _ABOVE if outside else whole.lstrip("/")
 
 
 def _spell(settled: Settled, path: str, address: str) -> str:
@@ -166,9 +166,10 @@ def _spell(settled: Settled, path: str, address: str) -> str:
         return path
     depth = path.count("/") + 1
     spelled = "/".join(tidy_path(whole).strip("/").split("/")[-depth:])
-    if query and settled.queries.get(path, query) != query:
-        # Pictures that only their queries tell apart; a query may be secret, its digest is not.
-        path = f"{path}?{hashlib.sha256(query.encode()).hexdigest()[:8]}"
+    if told := told_by_query(query):
+        # Only the query may tell pictures apart; it may be secret, its digest is not.
+        stem, suffix = posixpath.splitext(path)
+        path = f"{stem}~{hashlib.sha256(told.encode()).hexdigest()[:8]}{suffix}"
     if query:
         settled.queries[path] = query
     if quote_path(path) != spelled:
@@ -202,7 +203,7 @@ def _drop_unknown(
         source.notes.append(unknown_note([p for p, there in zip(paths, known, strict=True) if not there]))
     named = set(paths)
     wanted = [entry for path, entry in found.entries.items() if path in named]
-    source.notes += keeping_notes(place, wanted, unlisted, cache)
+    source.notes += keeping_notes(settled.root, wanted, unlisted, cache)
     versions = {entry.path: entry.version for entry in wanted}
     spelled = {e.path: e.spelled for e in wanted if e.spelled} | settled.spelled
     spelling = Spelling(spelled, settled.queries)

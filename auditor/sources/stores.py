@@ -213,7 +213,7 @@ class RemoteFolder:
         """Return what kind of error this is, and the reason in plain words."""
         status = getattr(error, "status", None) or getattr(error, "code", None)
         if isinstance(error, FileNotFoundError) or status == HTTPStatus.NOT_FOUND:
-            return NotFoundError, "the store has no such file"
+            return NotFoundError, "the store has nothing there"
         if isinstance(status, int) and status >= HTTPStatus.BAD_REQUEST:
             kind = _MomentaryError if status in _RETRIED else DataError
             return kind, f"the server answers {status}{_phrase(status)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +18,13 @@ from auditor.errors import DataError, UsageError
 from auditor.images import read_image_at
 from auditor.results import Dataset
 from auditor.sources.addresses import shown_address, without_secrets
+from auditor.sources.remote_contents import open_remote
 
 SAME = ("samples.parquet", "findings.csv", "embeddings.npy", "neighbours.npy")
+
+
+def first_of(dataset: Dataset) -> str:
+    return str(dataset.table["path"].iat[0])
 
 
 def assert_same(found: Dataset, expected: Dataset) -> None:
@@ -100,7 +106,7 @@ def test_a_circle_of_folders_ends(photos: Path, web: WebStore) -> None:
 
 
 def test_nothing_there_is_one_sentence(web: WebStore, memory: Callable[[Path], str]) -> None:
-    with pytest.raises(DataError, match=r"/nowhere cannot be listed: the store has no such file\.$"):
+    with pytest.raises(DataError, match=r"/nowhere cannot be listed: the store has nothing there\.$"):
         read_dataset(f"{web.url}/nowhere")
     with pytest.raises(DataError, match="memory://nowhere"):
         read_dataset("memory://nowhere")
@@ -227,27 +233,37 @@ def test_without_a_listing_pictures_that_are_gone_show_when_they_are_read(
     assert len(found) == 2
     assert "2 pictures in folders that the store gives no listing of" in found.notes[0]
     assert read_image_at(found.contents, "rings/0.png")[1].readable
-    assert read_image_at(found.contents, "waves/gone.png")[1].error == "the store has no such file"
+    assert read_image_at(found.contents, "waves/gone.png")[1].error == "the store has nothing there"
 
 
-def test_queries_of_single_pictures_are_used_and_shown_nowhere(
-    photos: Path, web: WebStore, tmp_path: Path
-) -> None:
-    base = f"{web.url}/photos"
-    file = tmp_path / "list.csv"
-    file.write_text(
-        f"path,label\n{base}/rings/0.png?sig=s3cret1,rings\n{base}/waves/0.png?sig=s3cret2,waves\n"
-        f"{base}/waves/0.png?sig=s3cret3,waves\n"
-    )
-    found = read_dataset(file)
-    assert [p.split("?")[0] for p in found.table["path"]] == ["rings/0.png", "waves/0.png", "waves/0.png"]
-    assert found.table["path"].is_unique
+def test_queries_of_pictures_are_used_and_shown_nowhere(web: WebStore, tmp_path: Path) -> None:
+    base, cache = f"{web.url}/photos", tmp_path / "cache"
+
+    def rows(signature: str) -> Dataset:
+        names = ("rings/0.png?", "waves/0.png?id=s3cret1&", "waves/0.png?id=s3cret2&")
+        lines = [f"{base}/{name}X-Amz-Signature={signature},{name[:5]}" for name in names]
+        (tmp_path / "list.csv").write_text("\n".join(["path,label", *lines]))
+        return read_dataset(tmp_path / "list.csv", ReadOptions(cache=cache))
+
+    found, later = rows("s3cret3"), rows("s3cret4")
+    assert found.table.equals(later.table) and found.table["path"].is_unique
+    assert [re.sub("~[0-9a-f]{8}", "", p) for p in found.table["path"]] == [
+        "rings/0.png",
+        "waves/0.png",
+        "waves/0.png",
+    ]
     for path in found.table["path"]:
-        found.contents.read(path)
-    assert web.queries >= {"sig=s3cret1", "sig=s3cret2", "sig=s3cret3"}
-    assert (
-        "s3cret" not in f"{found.table.to_csv()} {found.contents.document()} {found.notes} {found.contents!r}"
-    )
+        assert found.contents.read(path) == (web.folder / "photos" / re.sub("~.{8}", "", path)).read_bytes()
+        assert later.contents.key(path) == found.contents.key(path)
+        later.contents.read(path)  # signed anew it is the same picture
+    assert {"X-Amz-Signature=s3cret3", "id=s3cret1&X-Amz-Signature=s3cret3"} <= web.queries
+    assert web.pictures_asked == {"/photos/rings/0.png": 1, "/photos/waves/0.png": 2}
+    shown = f"{found.table.to_csv()} {found.contents.document()} {found.notes} {found.contents!r} {found!r}"
+    assert "s3cret" not in shown
+    with pytest.raises(UsageError, match="--materialize copy"):
+        found.contents.address(first_of(found))  # type: ignore[attr-defined]
+    with pytest.raises(UsageError, match="--materialize copy"):
+        open_remote(found.contents.document()).address(first_of(found))
 
 
 def test_secrets_are_not_shown() -> None:
@@ -257,3 +273,11 @@ def test_secrets_are_not_shown() -> None:
     assert shown_address("sftp://me:pw@host/p/") == "sftp://host/p"
     said = without_secrets("no https://me:s3%2Fcret@host/x?sig=abc%3D nor s3/cret nor abc= is me", address)
     assert not any(secret in said for secret in ("s3%2Fcret", "s3/cret", "abc%3D", "abc="))
+
+
+def test_rows_for_vectors_need_no_pictures(photos: Path, web: WebStore) -> None:
+    (photos / "list.csv").write_text("path,label\nrings/0.png,a\nnowhere/x.png,b\nrings/0.png,a\n")
+    found = read_dataset(f"{web.url}/photos/list.csv", ReadOptions(images=False))
+    assert len(found) == 3 and not found.has_images
+    (photos / "list.csv").write_text("label\na\nb\n")
+    assert len(read_dataset(f"{web.url}/photos/list.csv", ReadOptions(images=False))) == 2

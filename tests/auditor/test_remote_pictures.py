@@ -48,7 +48,7 @@ def test_what_fails_for_the_moment_is_tried_again(
     ("faults", "asked", "reason"),
     [
         ([503, 503, 503], 3, "the server answers 503 Service Unavailable (3 tries)"),
-        ([404], 1, "the store has no such file"),
+        ([404], 1, "the store has nothing there"),
         ([403], 1, "the server answers 403 Forbidden"),
         ([418], 1, "the server answers 418 I'm a Teapot"),
         ([799], 1, "the server answers 799"),

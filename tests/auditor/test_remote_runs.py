@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
+import pandas as pd
 import pytest
 from command import Command
 from web_store import WebStore
 
 from auditor.dataset import ReadOptions, read_dataset
 from auditor.sources import stores
+from auditor.storage import load
 
 SAME = ("samples.parquet", "findings.csv", "embeddings.npy", "neighbours.npy")
 
@@ -108,3 +111,47 @@ def test_the_cache_command_covers_pictures(web: WebStore, tmp_path: Path, comman
     assert json.loads(command("cache", "clear", "--json", "--cache", cache).out)["bytes_freed"] >= size
     assert [p.name for p in (cache / "pictures").rglob("*") if p.is_file()] == ["mine.txt"]
     assert json.loads(command("cache", "info", "--json", "--cache", cache).out)["pictures"] == 0
+
+
+def test_a_version_of_an_address_is_a_manifest_of_addresses(
+    photos: Path, web: WebStore, tmp_path: Path, command: Command
+) -> None:
+    odd = photos / "rings" / "a b%20#.png"
+    odd.write_bytes((photos / "rings" / "0.png").read_bytes())
+    web.login = "me:s3cret"
+    address = f"http://me:s3cret@{web.host}/photos"
+    backbone = ["--backbone", "bundled"]
+    assert command("run", address, *backbone, "--out", tmp_path / "audit").code == 0
+    web.forget()
+    for more in (["--out", tmp_path / "links"], ["--out", tmp_path / "copies", "--materialize", "copy"]):
+        done = command("clean", tmp_path / "audit", "--auto", "drop-duplicates", "--apply", *more)
+        assert done.code == 0, done.err
+    assert not web.asked  # the copies come from the cache
+    rows = pd.read_csv(tmp_path / "links" / "manifest.csv")
+    assert len(rows) == 12
+    assert set(rows["path"]) <= {f"{web.url}/photos/{quote(i)}" for i in read_dataset(photos).ids}
+    copies = {p.read_bytes() for p in (tmp_path / "copies").rglob("*.png")}
+    assert copies == {p.read_bytes() for p in photos.rglob("[!.]*.png")}
+    root = ["--root", f"http://me:s3cret@{web.host}/photos"]
+    done = command(
+        "run", tmp_path / "links", *root, "--like", tmp_path / "audit", "--out", tmp_path / "again"
+    )
+    assert done.code == 0, done.err
+    assert not web.pictures_asked
+    ids = [set(load(tmp_path / name).dataset.ids) for name in ("audit", "again")]
+    assert ids[1] < ids[0] and len(ids[1]) == 12
+    tasks = command("export", tmp_path / "audit", "--to", "label-studio", "--out", tmp_path / "tasks")
+    assert tasks.code == 0, tasks.err
+    images = [task["data"]["image"] for task in json.loads((tmp_path / "tasks" / "tasks.json").read_text())]
+    assert images and all(image.startswith(f"{web.url}/photos/") for image in images)
+
+
+def test_vectors_of_an_address(web: WebStore, tmp_path: Path, command: Command) -> None:
+    address, cache = f"{web.url}/photos?token=s3cret", ["--cache", tmp_path / "cache"]
+    done = command("embed", address, "--backbone", "bundled", "--out", tmp_path / "vectors", *cache)
+    assert done.code == 0 and "12 of 12 samples" in done.out and "s3cret" not in done.out + done.err
+    assert set(web.asked.values()) == {1}
+    web.forget()
+    more = ["--backbone", "bundled", "--store", tmp_path / "vectors", "--out", tmp_path / "out", *cache]
+    assert command("run", address, *more).code == 0
+    assert not [path for path in web.pictures_asked if path.endswith(".png")]
