@@ -101,6 +101,11 @@ def run_audit(
     AuditError
         One of its children when the settings exclude each other, the data cannot be judged, or weights fail.
     """
+    if not isinstance(dataset, Dataset):
+        raise UsageError(
+            f"run_audit takes what read_dataset returns, and this is a {type(dataset).__name__}: "
+            "run_audit(read_dataset(..))."
+        )
     settings = settings or AuditSettings()
     log = RunLog(progress, warn, checkpoints)
     for note in dataset.notes:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -114,8 +115,13 @@ def _find_manifest(path: Path, options: ReadOptions) -> Path | None:
         found = [path / name for name in MANIFEST_NAMES if (path / name).is_file()]
         return found[0] if found and options.layout == "auto" else None
     if not path.exists():
+        # Path("s3://box/photos") is this.
+        hint = (
+            "an address is given as text, not as a Path" if re.match(r"[A-Za-z0-9+.-]+:/", str(path)) else ""
+        )
         raise DataError(
-            f"There is no {encode_name(str(path))!r}; give a folder of class folders or a manifest file."
+            f"There is no {encode_name(str(path))!r}; "
+            f"{hint or 'give a folder of class folders or a manifest file'}."
         )
     name = encode_name(path.name)
     suffix = path.suffix.lower()

@@ -18,6 +18,7 @@ import threading
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 MOST_BYTES = 20_000_000_000
@@ -93,7 +94,7 @@ class KeptPictures:
             freed += _size(path)
             path.unlink(missing_ok=True)
         for folder in (*self._parts(), self.folder):
-            if folder.is_dir() and not any(folder.iterdir()):
+            with suppress(OSError):  # something else is there, or a run that goes on writes into it
                 folder.rmdir()
         self._bytes = None
         return freed

@@ -379,6 +379,16 @@ def test_what_is_no_dataset_gets_one_sentence(source: object, options: ReadOptio
         read_dataset(source, options)
 
 
+def test_run_audit_takes_what_read_dataset_returns() -> None:
+    with pytest.raises(UsageError, match="takes what read_dataset returns, and this is a Items"):
+        auditor.run_audit(Items())  # type: ignore[arg-type]
+
+
+def test_an_address_is_given_as_text() -> None:
+    with pytest.raises(DataError, match="There is no 's3:/box/photos'; an address is given as text"):
+        read_dataset(Path("s3://box/photos"))
+
+
 def test_a_stream_is_no_dataset() -> None:
     class Stream(IterableDataset):  # type: ignore[type-arg]
         def __iter__(self) -> Any:

@@ -216,6 +216,27 @@ def test_a_cache_that_cannot_be_written_costs_only_fetching(
     assert len(caplog.records) == 1 and "cannot be written" in caplog.records[0].message
 
 
+def test_a_cache_may_be_cleared_under_a_run(web: WebStore, tmp_path: Path) -> None:
+    found = read_dataset(f"{web.url}/photos", ReadOptions(cache=tmp_path / "cache"))
+    for path in [*found.table["path"]] * 3:
+        assert found.contents.read(path) == (web.folder / "photos" / path).read_bytes()
+        KeptPictures(tmp_path / "cache" / "pictures").clear()
+    assert not (tmp_path / "cache" / "pictures").exists()
+
+
+def test_two_readers_of_one_cache_do_no_harm(web: WebStore, tmp_path: Path) -> None:
+    readers = [read_dataset(f"{web.url}/photos", ReadOptions(cache=tmp_path / "cache")) for _ in range(4)]
+
+    def read(reader: Dataset) -> list[bytes]:
+        return [reader.contents.read(path) for path in reader.table["path"]]
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(read, readers))
+    expected = [(web.folder / "photos" / path).read_bytes() for path in readers[0].table["path"]]
+    assert all(read_by_one == expected for read_by_one in found)
+    assert len(kept(tmp_path / "cache")) == len(expected)
+
+
 def test_contents_come_back_from_their_document(web: WebStore, tmp_path: Path) -> None:
     found = read_dataset(f"{web.url}/photos", ReadOptions(cache=tmp_path / "cache"))
     data = found.contents.read("rings/0.png")
