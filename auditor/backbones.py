@@ -208,11 +208,18 @@ def load_layers(
     network = _find_network(name, weights, offline, warn, progress)
     together = sorted(set().union(*stages))
     whole = _encoder(network, "+".join(together), device, warn)
+    precision = whole.backbone.precision
+    if precision.startswith("bf16 (openvino"):
+        # OpenVINO rounds a layer's map before its mean where the network goes on from it, so these vectors
+        # are not those of the layer alone and must not be stored as such.
+        precision += ", several layers"
     widths = FeatureNetwork(network.architecture, tuple(together), network.read).widths
     parts = np.split(np.arange(sum(widths)), np.cumsum(widths)[:-1])
     columns = [np.concatenate([parts[together.index(stage)] for stage in names]) for names in stages]
     return tuple(
-        LayerEncoder(replace(whole.backbone, layer=layer, dimensions=len(own)), whole, own)
+        LayerEncoder(
+            replace(whole.backbone, layer=layer, dimensions=len(own), precision=precision), whole, own
+        )
         for layer, own in zip(layers, columns, strict=True)
     )
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pictures import make_folders
 
-from auditor import encoding
-from auditor.backbones import LayerEncoder, load_encoder, load_layers
+from auditor import encoding, engines
+from auditor.backbones import BUNDLED_PREPROCESSING, LayerEncoder, load_encoder, load_layers
 from auditor.dataset import read_dataset
 from auditor.embeddings import run_embedding
 from auditor.engines import structured_pictures
@@ -25,8 +26,16 @@ def no_warning(sentence: str) -> None:
     pytest.fail(sentence)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def in_fp32() -> Iterator[None]:
+    """The same precision on every machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines, "computes_in_bf16", lambda device: False)
+        yield
+
+
 @pytest.fixture(scope="module")
-def layers() -> tuple[LayerEncoder, ...]:
+def layers(in_fp32: None) -> tuple[LayerEncoder, ...]:
     return load_layers(LAYERS, "bundled", device="cpu", warn=no_warning)
 
 
@@ -42,6 +51,17 @@ def test_each_layer_is_what_it_is_alone(layers: tuple[LayerEncoder, ...]) -> Non
         assert layer.backbone == alone.backbone
         np.testing.assert_array_equal(layer.encode(batch), alone.encode(batch))
     assert [layer.backbone.dimensions for layer in layers] == [64, 128, 256 + 512, 512]
+
+
+@pytest.mark.skipif(not engines.openvino_works(), reason="openvino is not installed here")
+def test_openvinos_rounded_layers_are_not_taken_for_a_layer_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AUDITOR_ENGINE", raising=False)
+    monkeypatch.setattr(engines, "computes_in_bf16", lambda device: True)
+    batch = structured_pictures(5, BUNDLED_PREPROCESSING.size_px)
+    for layer in load_layers(LAYERS, "bundled", device="cpu", warn=no_warning):
+        alone = load_encoder("bundled", layer=layer.backbone.layer, device="cpu", warn=no_warning)
+        assert alone.backbone.precision.startswith("bf16") and layer.backbone.key() != alone.backbone.key()
+        assert engines.mean_cosine(layer.encode(batch), alone.encode(batch)) > 0.999
 
 
 def test_one_pass_fills_the_store_for_every_layer(
