@@ -76,7 +76,8 @@ def run_layers(
     ----------
     dataset : with images.
     settings : as for `run_audit`; `layer` is left out of account. With a `store` the vectors of each layer
-        are kept under its own key, so that a later audit of one layer finds them.
+        are kept under its own key, so that a later audit of one layer finds them, but for OpenVINO's bf16,
+        which gives a layer alone slightly other vectors.
     layers : two or more, taken in the network's order (`in_depth_order`); several joined by "+" stand side by
         side.
 
