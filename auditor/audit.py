@@ -26,6 +26,7 @@ from auditor.errors import DataError, UsageError
 from auditor.features import from_features
 from auditor.findings import FAULTS, FindingInputs, find_findings, flooding_faults
 from auditor.groups import groups_per_class, independent_groups
+from auditor.machines import HERE, Machines
 from auditor.neighbours import find_neighbours
 from auditor.probabilities import estimate_probabilities
 from auditor.projection import make_map
@@ -83,6 +84,7 @@ def run_audit(
     progress: Progress = no_progress,
     warn: Callable[[str], None] | None = None,
     checkpoints: Checkpoints | None = None,
+    machines: Machines = HERE,
 ) -> Audit:
     """Audit a dataset.
 
@@ -95,6 +97,7 @@ def run_audit(
     warn : called with each warning as it comes; all of them end up in `provenance.warnings`.
     checkpoints : where a run that was stopped left its finished stages, and this one leaves its own
         (`auditor.stages`); None keeps nothing.
+    machines : where the neighbours and the sums of the probe are computed; all else is computed here.
 
     Raises
     ------
@@ -113,7 +116,7 @@ def run_audit(
     _check(dataset, settings)
     memory = read_memory(settings.reviewed) if settings.reviewed else None
     given = None if settings.predictions is None else read_predictions(settings.predictions, dataset)
-    seed, bars = settings.seed, settings.thresholds
+    seed, bars, tell = settings.seed, settings.thresholds, log.progress
     facts, vectors = _embed(dataset, settings, encoder, log)
     ids = vectors.ids
     predictions = None if given is None else align_predictions(given, ids)
@@ -127,21 +130,20 @@ def run_audit(
         return log.stage(name, make, rows_form(kind, ids), key)
 
     def look() -> Neighbours:
-        return find_neighbours(vectors, facts.digest[rows_of(facts.ids, ids)], progress=log.progress)
+        digests = facts.digest[rows_of(facts.ids, ids)]
+        return find_neighbours(vectors, digests, progress=tell, machines=machines)
 
     near = stage("neighbours", Neighbours, look)
     _name_misses(near, log)
     copies = stage(
-        "duplicates",
-        Duplicates,
-        lambda: find_duplicates(dataset, facts, vectors, near, bars, log.progress),
+        "duplicates", Duplicates, lambda: find_duplicates(dataset, facts, vectors, near, bars, tell)
     )
     _check_groups(dataset, copies)
     with calm_blas(vectors):
         chances = stage(
             "probabilities",
             Probabilities,
-            lambda: estimate_probabilities(dataset, vectors, near, copies, bars, seed, log.progress),
+            lambda: estimate_probabilities(dataset, vectors, near, copies, bars, seed, tell, machines),
         )
     _name_unjudged(dataset, chances, log)
     scores = stage(

@@ -11,9 +11,10 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from auditor.backbones import Encoder
@@ -26,7 +27,8 @@ T = TypeVar("T")
 
 MISSING = 'The engine ray needs the package ray: pip install "dataset-auditor[ray]"'
 CONNECT_SECONDS = 5.0
-"""A cluster that has not answered by then is not there."""
+ANSWER_SECONDS = 15.0
+"""What has not answered by then is no cluster; Ray itself would go on asking for a quarter of an hour."""
 AHEAD = 2
 """Tasks that wait for each processor core."""
 RETRIES = 5
@@ -74,7 +76,7 @@ def _join(ray: Any, address: str | None) -> None:
     quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False, "include_dashboard": False}
     joining = {name: value for name, value in quiet.items() if name != "include_dashboard"}
     if address is not None:
-        _ask(address)
+        _ask(ray, address)
     try:
         ray.init(address=address or "auto", **joining)
     except ConnectionError as error:
@@ -85,10 +87,10 @@ def _join(ray: Any, address: str | None) -> None:
         raise UsageError(f"The Ray cluster cannot be joined: {_first_line(error)}") from None
 
 
-def _ask(address: str) -> None:
-    """Say so where nobody answers, before Ray tries for minutes."""
+def _ask(ray: Any, address: str) -> None:
+    """Say so where nobody answers, or another program does."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdigit() or "/" in host:
         raise UsageError(
             f"--address {address} is no address of a Ray cluster: give host:port as ray start tells it."
         )
@@ -99,6 +101,20 @@ def _ask(address: str) -> None:
             f"No Ray cluster answers at {address} ({getattr(error, 'strerror', None) or error}): "
             "give the address that ray start told on its head."
         ) from None
+    answered: list[bytes] = []
+
+    def greet() -> None:
+        with suppress(ray.exceptions.RayError):
+            answered.append(ray._raylet.GcsClient(address=address).cluster_id.binary())
+
+    asking = threading.Thread(target=greet, daemon=True)
+    asking.start()
+    asking.join(ANSWER_SECONDS)
+    if not answered:
+        raise UsageError(
+            f"What answers at {address} is no Ray cluster: give the address that ray start told on its head, "
+            "whose port is 6379 unless another was asked for."
+        )
 
 
 def _first_line(error: Exception) -> str:

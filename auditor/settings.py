@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from auditor.arrays import Progress
+from auditor.arrays import Progress, no_progress
 from auditor.backbones import Encoder, ResNetEncoder, load_encoder
 from auditor.documents import read_backbone, read_thresholds
 from auditor.errors import DataError, UsageError
@@ -116,6 +117,23 @@ def open_encoder(settings: AuditSettings, warn: Callable[[str], None], progress:
     if settings.batch_size is not None and isinstance(encoder, ResNetEncoder):
         return replace(encoder, batch_size=settings.batch_size)
     return encoder
+
+
+def open_again(settings: AuditSettings, encoder: Encoder) -> Callable[[], Encoder]:
+    """Return what opens the encoder that `settings` led to once more, on another machine.
+
+    Not "auto" but what that was here: another machine may find other weights.
+    """
+    chosen = settings.backbone
+    if chosen == "auto" and settings.weights is None:
+        chosen = encoder.backbone.name
+    weights = None if settings.weights is None else settings.weights.absolute()
+    again = replace(settings, backbone=chosen, weights=weights, expected=None)
+    return partial(open_encoder, again, _tell_nobody, no_progress)
+
+
+def _tell_nobody(sentence: str) -> None:
+    """Keep it quiet: it was told when the encoder was opened here."""
 
 
 def _compare(found: Backbone, expected: Backbone | None, warn: Callable[[str], None]) -> None:

@@ -3,10 +3,12 @@
     folder/ STORE.json               the version of this layout, with a checksum
             facts/<sha256>/          one shard folder per definition of the facts and version of the decoder
             vectors/<sha256>/        one shard folder per backbone key
+            parts/<sha256>/          whole shards of a dataset per backbone key, facts and vectors together
 
     path + size + mtime --> FileFacts (byte digest, pixel digest) --> vector by pixel digest and backbone
 
-Killed writers and several writers at once do no harm: see `auditor.shards`.
+A run adds shards as it goes; `auditor embed` writes parts, on one machine or many. Readers take the union.
+Killed writers and several writers at once do no harm: see `auditor.shards` and `auditor.vector_parts`.
 """
 
 from __future__ import annotations
@@ -30,14 +32,17 @@ from auditor.arrays import Bools, Floats
 from auditor.decoding import heic_version
 from auditor.errors import DataError, OutputError
 from auditor.images import DIGEST_BYTES, FACTS_VERSION, FileFacts
+from auditor.part_files import PartRows
 from auditor.results import QUALITY_FACTS, SIGNATURE_SIDE
 from auditor.shards import ShardFolder
+from auditor.vector_parts import Parts
 from auditor.writing import is_temporary, why, write_durably
 
 STORE_VERSION = 1
 MARKER_NAME = "STORE.json"
 FACTS_NAME = "facts"
 VECTORS_NAME = "vectors"
+PARTS_NAME = "parts"
 ERROR_BYTES = 200
 """A reason is kept up to this length."""
 
@@ -80,6 +85,7 @@ class Store:
         self.folder = Path(folder)
         self._warn = warn or logging.getLogger(__name__).warning
         self._folders: dict[Path, ShardFolder] = {}
+        self.parts = Parts(self.folder / PARTS_NAME, facts_version(), self._warn)
         self._open()
 
     def known_facts(self, keys: Sequence[str]) -> dict[str, FileFacts]:
@@ -90,6 +96,7 @@ class Store:
             found, rows = self._facts().find(part)
             if rows is not None:
                 known.update(zip(compress(part, found.tolist()), _facts_of(rows[found]), strict=True))
+            known.update(self.parts.find_facts([key for key in part if key not in known]))
         return known
 
     def add_facts(self, rows: Mapping[str, FileFacts]) -> None:
@@ -108,7 +115,19 @@ class Store:
         d is 0 while nothing is stored under this backbone key.
         """
         found, rows = self._vectors(backbone_key).find(digests)
+        missing = np.flatnonzero(~found)
+        in_parts, vectors = self.parts.of(backbone_key).find_vectors([digests[i] for i in missing.tolist()])
+        if vectors is not None and rows is None:
+            return in_parts, vectors
+        if vectors is not None and rows is not None and vectors.shape[1:] == rows.shape[1:]:
+            rows[missing[in_parts]] = vectors[in_parts]
+            found[missing] = in_parts
         return found, np.zeros((len(digests), 0), dtype=np.float32) if rows is None else rows
+
+    def has_vectors(self, backbone_key: str, digests: Sequence[str]) -> Bools:
+        """Return which digests (n,) have a vector, without reading the vectors."""
+        in_parts = self.parts.of(backbone_key).has_vectors(digests)
+        return np.asarray(self._vectors(backbone_key).has(digests) | in_parts)
 
     def add_vectors(self, backbone_key: str, digests: Sequence[str], vectors: Floats) -> None:
         """Keep vectors (n, d) by pixel digest; one shard per call, so add many at once.
@@ -129,11 +148,17 @@ class Store:
         with self._writing():
             self._vectors(backbone_key).add(list(digests), np.asarray(vectors, dtype=np.float32))
 
+    def add_part(self, shard: str, rows: PartRows, outcome: Mapping[str, Any]) -> None:
+        """Keep a whole shard (`auditor.sharding`), facts and vectors together; `OutputError` as above."""
+        with self._writing():
+            self.parts.of(rows.backbone).add(shard, rows, outcome)
+
     def info(self) -> dict[str, int]:
         """Return how many files, bytes, facts and vectors (of all backbones) the store holds."""
         paths = list(self._files())
         counts = {
             kind: sum(len(ShardFolder(folder, "", self._warn)) for folder in self._folders_of(kind))
+            + self.parts.count()
             for kind in (FACTS_NAME, VECTORS_NAME)
         }
         return {"files": len(paths), "bytes": sum(_size(path) for path in paths), **counts}
@@ -145,11 +170,12 @@ class Store:
             for path in list(self._files()):
                 freed += _size(path)
                 path.unlink(missing_ok=True)
-            for kind in (FACTS_NAME, VECTORS_NAME):
+            for kind in (FACTS_NAME, VECTORS_NAME, PARTS_NAME):
                 for folder in [*self._folders_of(kind), self.folder / kind]:
                     if folder.is_dir() and not any(folder.iterdir()):
                         folder.rmdir()
         self._folders.clear()
+        self.parts = Parts(self.folder / PARTS_NAME, facts_version(), self._warn)
         self._open()
         return freed
 
@@ -172,7 +198,7 @@ class Store:
     def _mend(self, marker: Path) -> None:
         """Write a damaged marker again where all else is a store's: each shard has its own checksum."""
         beside = {p.name for p in self.folder.iterdir() if p != marker and not is_temporary(p)}
-        if not beside or beside - {FACTS_NAME, VECTORS_NAME}:
+        if not beside or beside - {FACTS_NAME, VECTORS_NAME, PARTS_NAME}:
             raise DataError(f"{marker} is no store's marker; choose another folder, or delete it.")
         self._warn(f"{marker} was damaged and is written again.")
         with self._writing():
@@ -189,10 +215,7 @@ class Store:
             ) from error
 
     def _facts(self) -> ShardFolder:
-        # Another Pillow may decode a JPEG to slightly other pixels, and digests are compared. What
-        # pillow-heif decodes is unreadable without it.
-        heic = f", pillow-heif {version}" if (version := heic_version()) else ""
-        return self._of(FACTS_NAME, f"facts {FACTS_VERSION}, Pillow {PIL.__version__}{heic}", _FACTS_ROW)
+        return self._of(FACTS_NAME, facts_version(), _FACTS_ROW)
 
     def _vectors(self, backbone_key: str) -> ShardFolder:
         return self._of(VECTORS_NAME, backbone_key, np.dtype(np.float32))
@@ -211,6 +234,7 @@ class Store:
         for kind in (FACTS_NAME, VECTORS_NAME):
             for folder in self._folders_of(kind):
                 yield from ShardFolder(folder, "", self._warn).files()
+        yield from self.parts.files()
         yield from (p for p in self.folder.iterdir() if p.name == MARKER_NAME or is_temporary(p))
 
 
@@ -234,6 +258,14 @@ def _version_of(content: bytes) -> int | None:
 
 def _crc(about: Mapping[str, Any]) -> int:
     return zlib.crc32(json.dumps(about).encode())
+
+
+def facts_version() -> str:
+    """Return what facts are made by, so that others do not count as theirs."""
+    # Another Pillow may decode a JPEG to slightly other pixels, and digests are compared. What pillow-heif
+    # decodes is unreadable without it.
+    heic = f", pillow-heif {version}" if (version := heic_version()) else ""
+    return f"facts {FACTS_VERSION}, Pillow {PIL.__version__}{heic}"
 
 
 def _row_of(facts: FileFacts) -> tuple[Any, ...]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from auditor.audit import run_audit
 from auditor.dataset import ReadOptions, read_dataset
 from auditor.errors import OutputError, UsageError
+from auditor.machines import HERE
 from auditor.results import Audit, Dataset
 from auditor.settings import AuditSettings, check_settings
 from auditor.stages import StageFolder
 from auditor.storage import save
+from cli.cluster import EngineChoice
 from cli.data import data_name, local_data, shown_data
 from cli.output import print_error, print_warning
 from cli.progress import show_progress
@@ -36,6 +38,7 @@ class Request:
     limit_report: int = 2000
     as_json: bool = False
     quiet: bool = False
+    engine: EngineChoice = field(default_factory=EngineChoice)
 
 
 def run_request(request: Request) -> None:
@@ -64,7 +67,15 @@ def run_request(request: Request) -> None:
 def _audit_into(workspace: Workspace, dataset: Dataset, request: Request) -> Audit:
     kept = StageFolder(workspace.stages, print_warning)
     with show_progress(request.quiet) as progress:
-        audit = run_audit(dataset, request.settings, progress=progress, warn=print_warning, checkpoints=kept)
+        with request.engine.open() as cluster:
+            audit = run_audit(
+                dataset,
+                request.settings,
+                progress=progress,
+                warn=print_warning,
+                checkpoints=kept,
+                machines=cluster or HERE,
+            )
         told = len(audit.provenance.warnings)
         audit = add_thumbnails(audit, request.limit_report, progress)
         for sentence in audit.provenance.warnings[told:]:

@@ -36,17 +36,21 @@ def embed(
     workers: o.Workers = 0,
     cache: o.Cache = None,
     offline: o.Offline = False,
+    engine: o.Engine = "local",
+    address: o.Address = None,
 ) -> None:
     """Make the vectors only, for auditor run --store."""
     from auditor.dataset import ReadOptions, read_dataset
-    from auditor.embeddings import run_embedding
-    from auditor.settings import AuditSettings, check_settings, open_encoder
+    from auditor.settings import AuditSettings, check_settings, open_again, open_encoder
+    from auditor.sharding import Embedder, Here, embed_into
     from auditor.store import Store
     from cli.cache import cache_folder
+    from cli.cluster import EngineChoice
     from cli.data import shown_data
     from cli.output import print_warning, say
     from cli.progress import show_progress
 
+    choice = EngineChoice(engine, address)
     settings = AuditSettings(
         backbone or "auto", weights, layer, device, offline=offline, batch_size=batch_size, workers=workers
     )
@@ -64,12 +68,14 @@ def embed(
     dataset = read_dataset(data, reading)
     for note in dataset.notes:
         print_warning(note)
-    with show_progress(quiet) as progress:
+    with choice.open() as cluster, show_progress(quiet) as progress:
         encoder = open_encoder(settings, print_warning, progress)
         store = Store(out, print_warning)
-        made = run_embedding(dataset, encoder, store=store, workers=workers, progress=progress)
-    counts = {"store": str(out), "samples": len(dataset), "embedded": len(made.embeddings.ids)}
-    counts |= {"new": made.encoded, "unreadable": int((~made.facts.readable).sum())}
+        embedder = Embedder(encoder, workers, print_warning)
+        run = cluster.embedding(open_again(settings, encoder), embedder) if cluster else Here(embedder)
+        made = embed_into(store, dataset, embedder.key, run, progress)
+    counts = {"store": str(out), "samples": made.samples, "embedded": made.embedded, "new": made.encoded}
+    counts |= {"unreadable": made.samples - made.embedded}
     if as_json:
         say(json.dumps(counts))
     elif not quiet:

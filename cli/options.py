@@ -121,6 +121,26 @@ Workers = Annotated[
         rich_help_panel=MACHINE,
     ),
 ]
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="NAME",
+        help="local is this machine; ray is the machines of a Ray cluster, which all need to see the data "
+        "and the store under the same paths.",
+        rich_help_panel=MACHINE,
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="The Ray cluster to join, with --engine ray.",
+        show_default="the one that runs here, else one is started",
+        rich_help_panel=MACHINE,
+    ),
+]
 Cache = Annotated[
     Path | None,
     typer.Option(

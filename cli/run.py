@@ -106,6 +106,8 @@ def run(
     workers: o.Workers = 0,
     cache: o.Cache = None,
     offline: o.Offline = False,
+    engine: o.Engine = "local",
+    address: o.Address = None,
 ) -> None:
     """Audit a labelled image dataset and write the page."""
     from auditor.dataset import ReadOptions
@@ -113,6 +115,7 @@ def run(
     from auditor.store import MARKER_NAME
     from cli.auditing import Request, run_request
     from cli.cache import cache_folder, store_folder
+    from cli.cluster import EngineChoice
 
     if store is not None and not (store / MARKER_NAME).is_file():
         raise UsageError(f"There is no store {str(store)!r}: make it with auditor embed DATA --out STORE.")
@@ -144,7 +147,8 @@ def run(
         cache=cache_folder(cache),
         offline=offline,
     )
-    run_request(Request(data, reading, settings, out, overwrite, limit_report, as_json, quiet))
+    choice = EngineChoice(engine, address)
+    run_request(Request(data, reading, settings, out, overwrite, limit_report, as_json, quiet, choice))
 
 
 def _refuse_beside_like(context: typer.Context) -> None:
