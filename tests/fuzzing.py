@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeAlias
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import UnsatisfiedAssumption
 
 from auditor.errors import AuditError
 
@@ -78,17 +79,21 @@ def hold(profile: str, check: Check, drawn: Mapping[str, Strategy]) -> tuple[int
 
     def bounded(**values: Any) -> None:
         faulthandler.dump_traceback_later(MOST_SECONDS, exit=True)
-        counts["tried"] += 1
         try:
             check(**values)
+            counts["survived"] += 1
+        except UnsatisfiedAssumption:  # drawn to no end, so no case
+            raise
+        except Exception:
+            counts["failed"] += 1
+            raise
         finally:
             faulthandler.cancel_dump_traceback_later()
-        counts["survived"] += 1
 
     bounded.__name__ = re.sub(r"\W+", "_", check.__qualname__)  # what a derandomized run is seeded by
     with bounded_memory(MOST_BYTES):
         settings(settings.get_profile(profile))(given(**drawn)(bounded))()
-    return counts["tried"], counts["survived"]
+    return counts.total(), counts["survived"]
 
 
 def one_sentence(read: Callable[[], object], *words: str) -> None:
