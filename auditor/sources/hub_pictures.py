@@ -26,6 +26,7 @@ from auditor.reading import clock_stopped
 from auditor.sources.containers import NO_PICTURE, find_beside, last_part, row_path, stamp_text
 from auditor.sources.names import encode_name, locate
 from auditor.sources.object_contents import KIND as OBJECTS
+from auditor.sources.parquet import first_line
 
 KIND = "huggingface"
 PIP_LINE = 'pip install "dataset-auditor[hf]"'
@@ -105,8 +106,9 @@ def load_saved(folder: Path) -> dict[str, Any]:
             for rows in splits_of(loaded).values():
                 rows.data.table.validate(full=True)  # arrow trusts what a file says, wherever it points to
     except Exception as error:  # the library and arrow raise nearly every type on damaged folders
-        said = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise DataError(f"{name} cannot be read as a saved Hugging Face dataset: {said}.") from None
+        raise DataError(
+            f"{name} cannot be read as a saved Hugging Face dataset: {first_line(error)}."
+        ) from None
     return splits_of(loaded)
 
 
@@ -212,7 +214,7 @@ class HubPictures:
         try:
             value = split.rows[row][self._column]
         except Exception as error:  # arrow and the library raise nearly every type on damaged files
-            raise DataError(f"row {row:,} cannot be read: {error}") from None
+            raise DataError(f"row {row:,} cannot be read: {first_line(error)}") from None
         data = value.get("bytes") if isinstance(value, dict) else value
         if data is None:
             return read_file(self._beside(split.path(row)))

@@ -14,6 +14,7 @@ from auditor.errors import DataError
 from auditor.faults import short
 from auditor.sources.names import plural
 
+SAID_CHARACTERS = 300
 MOST_ROWS = 1 << 28
 MOST_BYTES = 1 << 33
 """Of one table, unpacked: a file of a few kilobytes can claim any number of rows, and of any length."""
@@ -96,6 +97,7 @@ def _unpack(table: Any, name: str) -> Any:
 
 
 def first_line(error: Exception) -> str:
-    """Return what a library says of an error, without its details."""
+    """Return what a library says of an error, without its details and the end of what is long."""
     said = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
-    return str(said).splitlines()[0].rstrip(".")
+    line = str(said).splitlines()[0].rstrip(".")
+    return line if len(line) <= SAID_CHARACTERS else f"{line[: SAID_CHARACTERS - 3]}..."
