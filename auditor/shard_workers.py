@@ -12,7 +12,7 @@ import logging
 import os
 import platform
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from auditor.errors import AuditError, DataError, UsageError
 from auditor.networks import use_cores
 from auditor.results import TABLE_COLUMNS, Dataset
 from auditor.sharding import Embedder, Shard, ShardDone, embed_shard
+from auditor.sources.reopen import open_contents
 from auditor.store import Store
 from auditor.writing import TEMPORARY_SUFFIX
 
@@ -50,7 +51,7 @@ class RayEmbedding:
             order = Order(
                 open_encoder=self.open_encoder,
                 backbone_key=self.embedder.key,
-                source=_without_rows(dataset),
+                source=dataset.contents.document(),
                 store=store.folder.resolve(),
                 mark=mark,
                 workers=self.embedder.workers,
@@ -100,14 +101,14 @@ class Order:
 
     Attributes
     ----------
-    source : the dataset without its rows: where the pictures are.
+    source : where the pictures are, as `sources.reopen` opens it.
     mark : name of a file in the store, which tells whether a worker sees the same one.
     workers, cores : decoding threads, 0 for one per core; processor cores that are the worker's.
     """
 
     open_encoder: Callable[[], Encoder]
     backbone_key: str
-    source: Dataset
+    source: Mapping[str, Any]
     store: Path
     mark: str
     workers: int = 0
@@ -122,13 +123,16 @@ class ShardWorker:
 
     def __init__(self, order: Order) -> None:
         self._order = order
+        table = pd.DataFrame("", index=[], columns=list(TABLE_COLUMNS), dtype=object)
+        held_by = open_contents(order.source)
+        self._source = Dataset(held_by.place, Path(held_by.place), (), table, held_by=held_by)
         self._opened: tuple[Embedder, Store] | None = None
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         try:
             shard = Shard(row["name"], *(tuple(row[name]) for name in ("ids", "paths", "keys")))
             embedder, store = self._open()
-            done = embed_shard(shard, self._order.source, embedder, store)
+            done = embed_shard(shard, self._source, embedder, store)
         except AuditError as error:
             return {**dict.fromkeys(DONE_FIELDS, 0), "error": str(error), "error_kind": type(error).__name__}
         return {**asdict(done), "error_kind": ""}
@@ -167,14 +171,6 @@ def _worker_size(ray: Any, gpu: bool) -> tuple[int, int, dict[str, float]]:
 
 def _plain(value: str | tuple[str, ...]) -> str | list[str]:
     return value if isinstance(value, str) else list(value)
-
-
-def _without_rows(dataset: Dataset) -> Dataset:
-    """Return a dataset with its contents, under a path that is the same from every folder, and no rows."""
-    root = Path(os.path.abspath(dataset.root))  # noqa: PTH100 - resolve would follow links
-    # A new table: an empty part of the old one would take all of its buffers along.
-    table = pd.DataFrame("", index=[], columns=list(TABLE_COLUMNS), dtype=object)
-    return Dataset(dataset.name, root, ("",), table, held_by=dataset.held_by)
 
 
 @contextmanager

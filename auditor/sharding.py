@@ -37,9 +37,9 @@ from auditor.store import Store, facts_version
 
 MOST_ROWS = 2_048
 """Rows of a shard: the most that a killed worker has to do again, a minute's work of two cores."""
-LEAST_ROWS = 64
-WANTED_SHARDS = 32
-"""A small dataset has so many shards, so that there is one for each of several machines."""
+WANTED_SHARDS, LEAST_ROWS = 32, 256
+"""A small dataset has about so many shards, so that there is one for each of several machines; writing one
+takes as long as a few pictures."""
 KEY_THREADS, KEY_ROWS = 16, 1_024
 """Keys are asked for in threads: on a network drive each waits for an answer."""
 LOOKED_UP = 8_192

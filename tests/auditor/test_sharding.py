@@ -22,6 +22,11 @@ from auditor.store import Store
 COUNT = 200
 
 
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharding, "LEAST_ROWS", 64)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return make_pictures(tmp_path / "data", COUNT)

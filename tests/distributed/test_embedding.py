@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Callable
@@ -201,7 +203,7 @@ def test_an_error_of_a_worker_is_the_sentence_of_one_machine(
 def order(dataset: Dataset, tmp_path: Path) -> Order:
     store = Store(tmp_path / "store")
     (store.folder / "mark").touch()
-    return Order(StampEncoder, BACKBONE.key(), dataset, store.folder, "mark")
+    return Order(StampEncoder, BACKBONE.key(), dataset.contents.document(), store.folder, "mark")
 
 
 def ask(order: Order, dataset: Dataset) -> dict[str, Any]:
@@ -216,6 +218,18 @@ def test_a_worker_answers_with_what_became_of_its_shard(order: Order, dataset: D
     assert "a PDF document" in answer.pop("error")
     assert answer == {"rows": size, "encoded": size - 1, "unreadable": 1, "error_kind": ""}
     assert len(files(order.store, ".done")) == 1
+
+
+def test_a_worker_reads_what_lies_in_tars(order: Order, dataset: Dataset, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "shard-000.tar", "w") as tar:
+        for sample in dataset.ids[1::12]:
+            tar.add(dataset.root / sample, f"{sample[:-4].replace('/', '-')}.png")
+            label = tarfile.TarInfo(f"{sample[:-4].replace('/', '-')}.cls")
+            label.size = 1
+            tar.addfile(label, io.BytesIO(sample[6:7].encode()))
+    packed = read_dataset(tmp_path / "shard-000.tar")
+    answer = ask(replace(order, source=packed.contents.document()), packed)
+    assert (answer["error_kind"], answer["error"], answer["encoded"]) == ("", "", answer["rows"])
 
 
 def test_a_worker_that_would_make_other_vectors_is_refused(order: Order, dataset: Dataset) -> None:

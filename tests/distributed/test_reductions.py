@@ -61,6 +61,7 @@ def test_sums_of_folds_are_the_same_to_the_last_bit(
         np.testing.assert_array_equal(here.weights, there.weights)
 
 
+@pytest.mark.nightly  # that blocks of lists find the same is tests/auditor/test_shared_lists.py
 def test_lists_over_machines_find_what_those_of_one_find(
     cluster: RayCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
