@@ -14,19 +14,26 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help="A folder with one folder per class, or a manifest (.csv, .parquet, .jsonl); or the address of "
-        "one: https://, s3:// and others.",
+        "one: https://, s3:// and others. Or tars or Parquet files with the pictures inside, a saved Hugging "
+        "Face dataset, an imagefolder.",
     ),
 ]
 PathColumn = Annotated[
     str | None,
     typer.Option(
-        "--path-column", metavar="NAME", help="Manifest column with the file's path.", rich_help_panel=DATA
+        "--path-column",
+        metavar="NAME",
+        help="Column with the file's path, or with the pictures; in tars the suffix of the picture.",
+        rich_help_panel=DATA,
     ),
 ]
 LabelColumn = Annotated[
     str | None,
     typer.Option(
-        "--label-column", metavar="NAME", help="Manifest column with the label.", rich_help_panel=DATA
+        "--label-column",
+        metavar="NAME",
+        help="Column with the label; in tars the suffix of its file (txt), or its field in .json.",
+        rich_help_panel=DATA,
     ),
 ]
 Root = Annotated[
