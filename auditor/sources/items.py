@@ -20,6 +20,9 @@ from auditor.sources.names import encode_name, plural
 PROBES = 8
 """Items taken twice while reading: do they come out the same, and do their labels agree with the list?"""
 
+LABEL_BITS = 63
+REASON_CHARACTERS = 200
+
 IMAGE_KEYS = ("image", "img", "picture", "pixel_values", "pixels")
 LABEL_KEYS = ("label", "labels", "target", "class", "fine_label", "y")
 _TORCH, _FOLDER = "torch.utils.data.dataset", "torchvision.datasets.folder"
@@ -73,9 +76,8 @@ class Flat:
             raise
         except Exception as error:  # the user's code may raise anything
             said = str(error).strip().splitlines()
-            raise DataError(
-                f"the dataset raised {type(error).__name__}{f': {said[0]}' if said else ''}"
-            ) from None
+            words = f"the dataset raised {type(error).__name__}{f': {said[0]}' if said else ''}"
+            raise DataError(words[:REASON_CHARACTERS]) from None
         return _parts(item)
 
     def file(self, row: int) -> str:
@@ -98,7 +100,11 @@ def _parts(item: Any) -> tuple[Any, Any]:
         image = next((item[key] for key in IMAGE_KEYS if key in item), None)
         label = next((item[key] for key in LABEL_KEYS if key in item), None)
         if image is None:
-            raise DataError(f"the item has no key {IMAGE_KEYS[0]!r}, only {', '.join(map(repr, item))}"[:200])
+            raise DataError(
+                f"the item has no key {IMAGE_KEYS[0]!r}, only {', '.join(map(repr, item))}"[
+                    :REASON_CHARACTERS
+                ]
+            )
         return image, label
     if isinstance(item, (tuple, list)) and len(item) >= 2:
         return item[0], item[1]
@@ -236,7 +242,10 @@ def _plain(label: Any) -> int | str | None:
     if isinstance(label, str):
         return label
     if isinstance(label, (bool, int)) or (isinstance(label, float) and label.is_integer()):
-        return int(label)
+        number = int(label)
+        if number.bit_length() > LABEL_BITS:
+            raise UsageError(f"A label is a number of {number.bit_length()} bits, which counts no classes.")
+        return number
     shape = getattr(label, "shape", None)
     what = f"of shape {tuple(shape)}" if shape is not None else repr(label)[:40]
     raise UsageError(

@@ -9,21 +9,34 @@ The text beside a link tells the date and size where a server writes them, so a 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from urllib.parse import urljoin
 
 from auditor.errors import DataError
+from auditor.faults import short
 from auditor.sources.addresses import path_text, quote_path, split_address, tidy_path
+from auditor.sources.names import SHOWN_CHARACTERS
 from auditor.sources.stores import Entry, NotFoundError, RemoteFolder
 
 THREADS = 16
 """Folders listed at a time: each waits for the network."""
-DEEPEST = 32
-"""Levels of folders that are listed; a server that follows a link in a circle has no end."""
+MOST_FOLDERS = 100_000
+"""So many folders of a server of the web are listed; one that makes up its answers has no end."""
+ALIKE = 5
+"""So many folders with the same names, each inside the one before, are a circle of links."""
 FIND_FROM = 200
 """From so many folders on, one listing of everything is asked for instead of one each."""
+
+
+@dataclass(frozen=True)
+class _Stop:
+    """A folder still to be listed; `above` are the names in the folders around it, the nearest last."""
+
+    path: str
+    above: tuple[frozenset[tuple[str, bool]], ...]
 
 
 class Listing:
@@ -50,17 +63,34 @@ class Listing:
         if not self.folder.is_web:
             return [e for info in self.folder.find() if (e := self.folder.entry_of(info)) is not None]
         found: list[Entry] = []
-        level: list[Entry] = [Entry("", is_folder=True)]
-        for _ in range(DEEPEST):
-            inside = [e for entries in self._in_threads([e.path for e in level]) for e in entries]
-            found += inside
-            level = [e for e in inside if e.is_folder and not _is_hidden(e.path)]
-            if not level:
-                return found
-        raise DataError(
-            f"{self.folder.shown} has folders more than {DEEPEST} levels deep, such as "
-            f"{level[0].path[:60]!r}; a link leads in a circle there, or name a folder further down."
-        )
+        level, listed = [_Stop("", ())], 0
+        while level:
+            listed += len(level)
+            if listed > MOST_FOLDERS:
+                raise DataError(
+                    f"{self.folder.shown} has more than {MOST_FOLDERS:,} folders: name one further down, or "
+                    "a manifest."
+                )
+            inside = self._in_threads([stop.path for stop in level])
+            found += [entry for entries in inside for entry in entries]
+            level = [
+                below
+                for stop, entries in zip(level, inside, strict=True)
+                for below in self._enter(stop, entries)
+            ]
+        return found
+
+    def _enter(self, stop: _Stop, entries: Sequence[Entry]) -> list[_Stop]:
+        """Return the folders to be listed next; `DataError` where they lead in a circle."""
+        names = frozenset((posixpath.basename(e.path), e.is_folder) for e in entries)
+        folders = [e.path for e in entries if e.is_folder and not _is_hidden(e.path)]
+        lineage = (*stop.above, names)
+        if folders and len(lineage) == ALIKE and len(set(lineage)) == 1:
+            raise DataError(
+                f"{self.folder.shown} leads in a circle: {stop.path[:80]!r} and the {ALIKE - 1} folders "
+                "above it hold the same names; name a folder further down, or a manifest."
+            )
+        return [_Stop(path, lineage[1 - ALIKE :]) for path in folders]
 
     def of_folders(self, paths: Sequence[str]) -> dict[str, list[Entry] | None]:
         """Return what lies in each of these folders, None where the store gives no listing of one."""
@@ -83,7 +113,7 @@ class Listing:
         except DataError:
             return None
 
-    def _in_threads(self, paths: Sequence[str]) -> Iterable[list[Entry]]:
+    def _in_threads(self, paths: Sequence[str]) -> list[list[Entry]]:
         if len(paths) == 1:
             return [self.inside(paths[0])]
         with ThreadPoolExecutor(THREADS, thread_name_prefix="list") as pool:
@@ -95,7 +125,11 @@ class Listing:
                 return self._list_page(path)
             infos = self.folder.ls(self.folder.locate(path))
         except DataError as error:
-            where = f"the folder {path!r} of {self.folder.shown}" if path else self.folder.shown
+            where = (
+                f"the folder {short(path, SHOWN_CHARACTERS)} of {self.folder.shown}"
+                if path
+                else self.folder.shown
+            )
             raise type(error)(f"{where} cannot be listed: {error}.") from None
         return [e for info in infos if (e := self.folder.entry_of(info)) is not None and e.path != path]
 

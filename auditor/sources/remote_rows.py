@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from auditor.errors import DataError
+from auditor.faults import short
 from auditor.results import Dataset
 from auditor.sources.addresses import (
     HTTP,
@@ -33,7 +34,7 @@ from auditor.sources.addresses import (
 )
 from auditor.sources.listings import Listing
 from auditor.sources.manifests import unknown_note
-from auditor.sources.names import plural
+from auditor.sources.names import SHOWN_CHARACTERS, plural
 from auditor.sources.options import ReadOptions
 from auditor.sources.remote_contents import RemotePictures, Spelling
 from auditor.sources.remote_notes import keeping_notes
@@ -119,7 +120,7 @@ def _starting_point(raw: Sequence[str], name: str, root: str | None, here: str |
     """Return an address in the store that holds the pictures, and whether relative rows start from it."""
     stores = {store_of(p): p for p in reversed(raw) if is_address(p)}
     if len(stores) > 1:
-        first, second = (shown_address("://".join(store)) for store in sorted(stores)[:2])
+        first, second = (_shown("://".join(store)) for store in sorted(stores)[:2])
         raise DataError(
             f"{name} points to {len(stores)} stores, such as {first} and {second}; an audit reads from one."
         )
@@ -129,16 +130,16 @@ def _starting_point(raw: Sequence[str], name: str, root: str | None, here: str |
     if start is not None and store is not None and store_of(start) != store:
         if root is not None or relative is not None:
             raise DataError(
-                f"{name} points to {shown_address('://'.join(store))}, its other paths start from "
-                f"{shown_address(start)}; an audit reads from one store."
+                f"{name} points to {_shown('://'.join(store))}, its other paths start from "
+                f"{_shown(start)}; an audit reads from one store."
             )
         start = None
     if start is not None:
         return start, True
     if relative is not None:
         raise DataError(
-            f"{name} holds addresses and file names side by side, such as {relative!r}; --root ADDRESS says "
-            "what the names start from."
+            f"{name} holds addresses and file names side by side, such as "
+            f"{short(relative, SHOWN_CHARACTERS)}; --root ADDRESS says what the names start from."
         )
     return next(iter(stores.values())), False
 
@@ -177,6 +178,11 @@ def _spell(settled: Settled, path: str, address: str) -> str:
     return path
 
 
+def _shown(address: str) -> str:
+    """Return an address without secrets for a sentence."""
+    return shown_address(address)[:SHOWN_CHARACTERS]
+
+
 def _with_slashes(path: str) -> str:
     return path.replace("\\", "/") if "\\" in path and "/" not in path else path
 
@@ -188,11 +194,12 @@ def _drop_unknown(
     paths = settled.paths
     unlisted = sum(path in found.unlisted for path in paths)
     known = np.array([p in found.entries or p in found.unlisted for p in paths], dtype=np.bool_)
-    place = shown_address(settled.root)
+    place = _shown(settled.root)
     if not known.any():
         raise DataError(
             f"None of the {plural(len(paths), 'path')} in {source.name} exists under {place}, the first is "
-            f"{next((p for p in paths if p), '')!r}; --root ADDRESS says where the pictures are."
+            f"{short(next((p for p in paths if p), ''), SHOWN_CHARACTERS)}; --root ADDRESS says where the "
+            "pictures are."
         )
     if unlisted:
         source.notes.append(

@@ -27,6 +27,7 @@ from auditor.sources.addresses import (
     tidy_path,
     without_secrets,
 )
+from auditor.sources.names import SHOWN_CHARACTERS
 
 ATTEMPTS = 3
 """So often something is asked for when the store fails for the moment .."""
@@ -114,8 +115,8 @@ class RemoteFolder:
 
     @property
     def shown(self) -> str:
-        """The address without its secrets."""
-        return shown_address(self.address)
+        """The address without its secrets, for sentences."""
+        return shown_address(self.address)[:SHOWN_CHARACTERS]
 
     def locate(self, path: str, spelled: str = "", query: str = "") -> str:
         """Return what `system` takes for a path below this folder, "" for the folder itself.
@@ -259,7 +260,7 @@ def open_folder(address: str) -> RemoteFolder:
     UsageError
         If a library is missing, with the line that installs it, or the address is none.
     """
-    scheme, shown = scheme_of(address), shown_address(address)
+    scheme, shown = scheme_of(address), shown_address(address)[:SHOWN_CHARACTERS]
     library = LIBRARIES.get(scheme)
     line = 'pip install "dataset-auditor[remote]"' + (f" {library}" if library and scheme not in HTTP else "")
     try:
@@ -274,7 +275,7 @@ def open_folder(address: str) -> RemoteFolder:
         raise UsageError(f"{shown} cannot be opened without {library or 'fsspec'}: {line}.") from None
     except Exception as error:  # every store's library raises errors of its own
         said = without_secrets(str(error), address).strip().splitlines() or [type(error).__name__]
-        raise UsageError(f"{shown} cannot be opened: {said[0].rstrip('.')}.") from None
+        raise UsageError(f"{shown} cannot be opened: {said[0][:SHOWN_CHARACTERS].rstrip('.')}.") from None
     system.invalidate_cache()  # what an earlier run listed in this process
     return RemoteFolder(address, system, base.rstrip("/") if scheme not in HTTP else base)
 
