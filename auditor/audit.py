@@ -228,7 +228,7 @@ def _embed(
 
     def make() -> tuple[ImageFacts, Embeddings]:
         chosen = encoder or open_encoder(settings, log.warn, log.progress)
-        store = None if settings.store is None else Store(settings.store, log.warn)
+        store = None if settings.store is None else Store(settings.store, log.tell)
         workers, progress = settings.workers, log.progress
         return embed(dataset, chosen, store=store, workers=workers, progress=progress, tell=log.tell)
 

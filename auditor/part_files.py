@@ -1,7 +1,8 @@
 """One shard's facts and vectors as a Parquet file, and the marker that says that it is whole.
 
     PartRows --write_part--> <shard>.parquet     id, key, facts, vector (d) float32, a row a picture
-                             <shard>.done        JSON {shard, rows, sha256, facts, backbone, outcome}, last
+                             <shard>.done        JSON {shard, rows, sha256, facts, backbone, outcome, seal},
+                                                 last; `seal` is the sha256 of what stands before it
     read_part --> what it is looked up by        read_vectors, read_facts --> some of its rows
 
 Any other program reads the files as tables.
@@ -90,7 +91,12 @@ def write_part(folder: Path, shard: str, rows: PartRows, outcome: Mapping[str, A
         "outcome": dict(outcome),
     }
     write_durably(folder / (shard + PART_SUFFIX), content)
-    write_durably(folder / (shard + DONE_SUFFIX), (json.dumps(told, indent=1) + "\n").encode())
+    sealed = {**told, "seal": _seal(told)}
+    write_durably(folder / (shard + DONE_SUFFIX), (json.dumps(sealed, indent=1) + "\n").encode())
+
+
+def _seal(told: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def _parquet(rows: PartRows) -> bytes:
@@ -164,10 +170,9 @@ def read_marker(marker: Path) -> Mapping[str, Any]:
     """Return what a marker tells; `PartError` when it is damaged."""
     try:
         told = json.loads(marker.read_bytes())
-        wanted = {"shard": str, "rows": int, "sha256": str, "facts": str, "backbone": str, "outcome": dict}
-        if all(type(told[name]) is kind for name, kind in wanted.items()) and told["shard"] == marker.stem:
+        if told.pop("seal") == _seal(told) and told["shard"] == marker.stem:
             return dict(told)
-    except (ValueError, KeyError, TypeError):
+    except (AttributeError, ValueError, KeyError, TypeError):
         pass
     raise PartError("its marker is not what a writer writes")
 

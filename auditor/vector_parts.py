@@ -231,22 +231,21 @@ class PartFolder:
             try:
                 rows = read(indexed.part.path, places[wanted[group]] - indexed.first)
             except (OSError, ValueError, KeyError) as error:
-                raise self._drop(indexed, str(error)) from None
+                raise self._drop(indexed, error) from None
             if out is None:
                 out = np.zeros((len(places), *rows.shape[1:]), dtype=rows.dtype)
             if rows.shape[1:] != out.shape[1:]:
-                raise self._drop(indexed, f"its rows are {rows.shape[1:]}, not {out.shape[1:]}")
+                raise self._drop(indexed, PartError(f"its rows are {rows.shape[1:]}, not {out.shape[1:]}"))
             out[wanted[group]] = rows
         return out
 
-    def _drop(self, dropped: Indexed, reason: str) -> PartError:
-        """Take a part out of the index that changed after it was read first."""
+    def _drop(self, dropped: Indexed, error: Exception) -> PartError:
+        """Take a part out of the index that cannot be read any more, or has changed since it was first."""
         kept = [indexed.part for indexed in self._parts if indexed is not dropped]
         self._parts = []
         self._row_of_key.clear()
         self._row_of_digest.clear()
         for part in kept:
             self._index(part)
-        error = PartError(reason)
         self._pass_over(dropped.part.path.with_suffix(DONE_SUFFIX), error)
-        return error
+        return PartError(str(error))

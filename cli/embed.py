@@ -88,6 +88,9 @@ def embed(
 def _check_store(out: Path) -> None:
     from auditor.errors import OutputError
     from auditor.store import MARKER_NAME
+    from auditor.writing import is_temporary
 
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARKER_NAME).is_file())):
+    # A run that was killed while it made the store leaves a temporary file alone.
+    free = not out.exists() or (out.is_dir() and all(map(is_temporary, out.iterdir())))
+    if not free and not (out / MARKER_NAME).is_file():
         raise OutputError(f"{str(out)!r} is not empty and is no store: choose another --out.")

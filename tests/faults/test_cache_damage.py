@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import errno
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -20,6 +21,7 @@ from auditor.dataset import read_dataset
 from auditor.embeddings import EmbedRun, run_embedding
 from auditor.errors import DataError
 from auditor.results import Dataset
+from auditor.sharding import Embedder, Here, embed_into
 from auditor.stages import Kept, StageFolder
 from auditor.store import MARKER_NAME, STORE_VERSION, Store
 
@@ -28,13 +30,20 @@ FAST_STEP = 5
 """The fast tests change every fifth byte, the nightly ones each."""
 
 
+Fill = Callable[[Dataset, Store], object]
+
+
 @dataclass(frozen=True)
 class Cache:
-    """A filled store of a few pictures, to be copied and damaged; and what is right."""
+    """A filled store of a few pictures, to be copied and damaged; and what is right.
+
+    `fill` stores what is missing: as a run does, or as `auditor embed`.
+    """
 
     folder: Path
     dataset: Dataset
     right: EmbedRun
+    fill: Fill
 
     def files(self) -> list[Path]:
         """All files, by kind: the marker, what is for people, keys, rows."""
@@ -43,8 +52,9 @@ class Cache:
     def survives(self, damaged: Path) -> list[str]:
         """Run with a damaged copy; assert that the result is right, and return what was said."""
         said: list[str] = []
-        found = run_embedding(self.dataset, Quarters(), store=Store(damaged, said.append))
-        assert same(found, self.right)
+        with_what_is_left = Store(damaged, said.append)
+        assert same(run_embedding(self.dataset, Quarters(), store=with_what_is_left), self.right)
+        self.fill(self.dataset, Store(damaged, lambda sentence: None))
         after: list[str] = []
         again = run_embedding(self.dataset, Quarters(), store=Store(damaged, after.append))
         assert same(again, self.right)
@@ -68,12 +78,21 @@ def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.fsync", lambda handle: None)
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
+def fill_as_a_run(dataset: Dataset, store: Store) -> None:
+    run_embedding(dataset, Quarters(), store=store)
+
+
+def fill_as_embed(dataset: Dataset, store: Store) -> None:
+    embedder = Embedder(Quarters(), workers=1)
+    embed_into(store, dataset, embedder.key, Here(embedder))
+
+
+@pytest.fixture(scope="module", params=[fill_as_a_run, fill_as_embed])
+def cache(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Cache:
     folder = tmp_path_factory.mktemp("cache")
     dataset = read_dataset(make_folders(folder / "photos", ("rings", "steps"), each=3))
-    right = run_embedding(dataset, Quarters(), store=Store(folder / "store"))
-    return Cache(folder / "store", dataset, right)
+    request.param(dataset, Store(folder / "store"))
+    return Cache(folder / "store", dataset, run_embedding(dataset, Quarters()), request.param)
 
 
 def damaged_copies(cache: Cache, work: Path, damage: Callable[[bytes], Iterator[bytes]]) -> Iterator[Path]:
@@ -102,12 +121,12 @@ def cuts(data: bytes, step: int) -> Iterator[bytes]:
 
 
 def test_a_flipped_bit_gives_no_wrong_vector(cache: Cache, tmp_path: Path) -> None:
-    for work in damaged_copies(cache, tmp_path / "s", lambda data: flips(data, max(3, len(data) // 60), 1)):
+    for work in damaged_copies(cache, tmp_path / "s", lambda data: flips(data, max(3, len(data) // 30), 1)):
         assert len(cache.survives(work)) <= 1
 
 
 def test_a_file_that_is_cut_off_gives_no_wrong_vector(cache: Cache, tmp_path: Path) -> None:
-    for work in damaged_copies(cache, tmp_path / "s", lambda data: cuts(data, max(3, len(data) // 30))):
+    for work in damaged_copies(cache, tmp_path / "s", lambda data: cuts(data, max(3, len(data) // 15))):
         assert len(cache.survives(work)) <= 1
 
 
@@ -137,17 +156,15 @@ def count_survivors(cache: Cache, copies: Iterator[Path], request: pytest.Fixtur
     assert not failed, failed[:5]
 
 
-@pytest.mark.parametrize("suffix", [".keys", ".rows"])
-@pytest.mark.parametrize("kind", ["facts", "vectors"])
-def test_what_is_passed_over_is_said_once_and_taken_away(
-    kind: str, suffix: str, cache: Cache, tmp_path: Path
-) -> None:
-    work = Path(shutil.copytree(cache.folder, tmp_path / "s"))
-    (file,) = (work / kind).rglob(f"*{suffix}")
-    file.write_bytes(b"\0" * file.stat().st_size)
-    (said,) = cache.survives(work)
-    assert "damaged and passed over, its rows are made again" in said
-    assert not file.exists()
+def test_what_is_passed_over_is_said_once_and_taken_away(cache: Cache, tmp_path: Path) -> None:
+    for file in (f for f in cache.files() if f.suffix in (".keys", ".rows", ".done", ".parquet")):
+        work = tmp_path / f"{file.parent.parent.name} {file.suffix}"
+        shutil.copytree(cache.folder, work)
+        damaged = work / file.relative_to(cache.folder)
+        damaged.write_bytes(b"\0" * file.stat().st_size)
+        (said,) = cache.survives(work)
+        assert "damaged and passed over, its rows are made again" in said
+        assert not damaged.exists() or damaged.read_bytes().strip(b"\0")
 
 
 def test_a_damaged_marker_is_written_again(cache: Cache, tmp_path: Path) -> None:
@@ -205,23 +222,29 @@ def test_facts_of_another_version_are_made_again(
     assert (again.decoded, again.encoded, said) == (0, 0, [])
 
 
+@pytest.mark.parametrize(
+    "reader",
+    ["shards._read_rows", "vector_parts.read_vectors", "vector_parts.read_facts", "vector_parts.read_part"],
+)
 def test_a_disk_that_does_not_read_costs_no_shard(
-    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reader: str, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The shard may be sound: it is passed over this time and stays."""
     work = Path(shutil.copytree(cache.folder, tmp_path / "s"))
-    before = {p.name for p in work.rglob("*.rows")}
+    files = content(work)
 
-    def fail(path: Path) -> None:
-        raise OSError(5, "Input/output error")
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     with monkeypatch.context() as broken:
-        broken.setattr("auditor.shards._read_rows", fail)
+        broken.setattr(f"auditor.{reader}", fail)
         said: list[str] = []
         found = run_embedding(cache.dataset, Quarters(), store=Store(work, said.append))
+        cache.fill(cache.dataset, Store(work, said.append))
     assert same(found, cache.right)
-    assert said and all("Input/output error" in sentence for sentence in said)
-    assert before <= {p.name for p in work.rglob("*.rows")}
+    assert all("Input/output error" in sentence for sentence in said)
+    assert bool(said) == (("shards" in reader) == any(name.endswith(".rows") for name in files))
+    assert files.items() <= content(work).items()
     assert cache.survives(work) == []
 
 
@@ -285,7 +308,20 @@ def test_a_run_on_a_damaged_cache_gives_the_audit_of_a_run_without(
     done = command(*words, tmp_path / "out")
     assert done.code == 0, done.err
     assert "damaged and passed over" in done.err
-    whole, found = content(tmp_path / "whole"), content(tmp_path / "out")
-    assert json.dumps(whole["audit.json"]["counts"]) == json.dumps(found["audit.json"]["counts"])
-    for name in ("samples.parquet", "findings.csv", "findings.json", "embeddings.npy", "details.parquet"):
-        assert found[name] == whole[name], name
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_a_store_whose_making_was_killed_is_taken_over(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_hooks(monkeypatch.setattr)
+    data = make_photos(tmp_path / "photos")
+    out = tmp_path / "store"
+    out.mkdir()
+    (out / f".{MARKER_NAME}.123-0123abcd.tmp").write_text('{"what": "aud')
+    done = command("embed", data, "--out", out)
+    assert done.code == 0, done.err
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine.txt").write_text("mine")
+    refused = command("embed", data, "--out", tmp_path / "other")
+    assert refused.code == 2 and "is not empty and is no store" in refused.err

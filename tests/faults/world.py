@@ -51,6 +51,7 @@ HOOKS: Mapping[str, Any] = {
     # A stage is kept however quick it was, and a shard is stored after two batches: there are places to stop.
     "auditor.stages.LEAST_SECONDS": 0.0,
     "auditor.embeddings.SHARD_IMAGES": 8,
+    "auditor.sharding.LEAST_ROWS": 8,
     # The source may be edited between two runs while somebody works on it.
     "auditor.audit.engine_key": lambda: "this engine",
 }
