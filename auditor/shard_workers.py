@@ -149,8 +149,8 @@ class ShardWorker:
             if embedder.key != self._order.backbone_key:
                 raise DataError(
                     f"{platform.node()} makes other vectors than this machine: {embedder.key} there, "
-                    f"{self._order.backbone_key} here. AUDITOR_ENGINE=torch and --device cpu on all of them "
-                    "make them alike."
+                    f"{self._order.backbone_key} here. All machines need the same weights, and processors of "
+                    "one kind."
                 )
             self._opened = embedder, Store(self._order.store)
         return self._opened

@@ -102,7 +102,7 @@ def embed_into(
     DataError
         If no picture of the dataset is readable.
     """
-    store.parts.of(backbone_key).remove_damaged()
+    store.parts.of(backbone_key).tidy()
     shards, known = plan_shards(dataset, backbone_key, store)
     done = [known, *(run(shards, dataset, store, progress) if shards else ())]
     unreadable = sum(part.unreadable for part in done)

@@ -12,8 +12,10 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,7 @@ from auditor.part_files import (
     read_vectors,
     write_part,
 )
+from auditor.shards import LEFT_SECONDS
 from auditor.writing import is_temporary, why
 
 _FOLDER_NAME = re.compile(r"[0-9a-f]{64}")
@@ -140,8 +143,8 @@ class PartFolder:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_part(self.folder, shard, rows, outcome)
 
-    def remove_damaged(self) -> None:
-        """Take away the parts that were passed over, so that nobody stumbles over them again."""
+    def tidy(self) -> None:
+        """Take away the parts that were passed over, and what killed writers left long ago."""
         with self._lock:
             self._refresh()
             while self._damaged:
@@ -149,6 +152,11 @@ class PartFolder:
                 self._seen.discard(path.name)
                 path.unlink(missing_ok=True)
                 path.with_suffix(PART_SUFFIX).unlink(missing_ok=True)
+        for path in self.folder.glob(".*"):
+            if is_temporary(path):
+                with suppress(OSError):  # Another process is as fast.
+                    if time.time() - path.stat().st_mtime > LEFT_SECONDS:
+                        path.unlink()
 
     def count(self) -> int:
         """Return the rows that the markers name, without reading the parts."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +199,17 @@ def test_embedding_again_takes_the_damaged_part_away(folder: Path, tmp_path: Pat
     assert part.read_bytes() == whole
     assert embed_here(dataset, Store(store.folder, said.append)).encoded == 0
     assert len(said) == 1
+
+
+def test_what_killed_writers_left_long_ago_is_taken_away(folder: Path, tmp_path: Path) -> None:
+    dataset, store = read_dataset(folder), Store(tmp_path / "store")
+    embed_here(dataset, store)
+    old, new = (parts(store)[0].with_name(f".part.{pid}-0123abcd.tmp") for pid in (1, 2))
+    for left in (old, new):
+        left.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    embed_here(dataset, Store(store.folder))
+    assert (old.exists(), new.exists()) == (False, True), "the new one may still be written"
 
 
 def test_a_part_without_its_marker_does_not_count(folder: Path, tmp_path: Path) -> None:

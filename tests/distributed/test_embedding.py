@@ -19,6 +19,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from faults.tally import tally
 from stamps import BACKBONE, StampEncoder, encoded, make_pictures, without_weights
 
 from auditor import sharding
@@ -246,29 +247,41 @@ def test_a_worker_that_does_not_see_the_store_says_so(order: Order, dataset: Dat
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("round_", range(6))
-def test_machines_killed_at_random_lose_nothing(
-    nodes: Any, dataset: Dataset, alone: dict[str, bytes], tmp_path: Path, log: Path, round_: int
+@pytest.mark.parametrize("case", [(victim, late) for victim in ("machine", "worker") for late in range(10)])
+def test_whatever_is_killed_at_random_loses_nothing(
+    nodes: Any,
+    dataset: Dataset,
+    alone: dict[str, bytes],
+    log: Path,
+    request: pytest.FixtureRequest,
+    case: tuple[str, int],
 ) -> None:
-    """Two of the three machines are killed, one after the other, each time at another moment."""
-    store = Store(tmp_path / "store")
-    victims = list(nodes.worker_nodes)[:2]
+    """Two of three machines, or workers, are killed one after the other, each time at another moment."""
+    victim, late = case
+    store, machines = Store(log.with_name("store")), list(nodes.worker_nodes)[:2]
+    killed: list[int] = []
 
     def kill() -> None:
-        for number, victim in enumerate(victims, start=1):
-            least = 4 * number + round_
-            wait_for(partial(has_parts, store.folder, least))
-            time.sleep(0.07 * round_)
-            nodes.remove_node(victim, allow_graceful=False)
+        for number in range(2):
+            wait_for(partial(has_parts, store.folder, 4 * (number + 1) + late))
+            time.sleep(0.07 * late)
+            if victim == "machine":
+                nodes.remove_node(machines[number], allow_graceful=False)
+            else:
+                worker = next(int(name) for name in encoded(log) if is_running(int(name)))
+                os.kill(worker, signal.SIGKILL)
+            killed.append(number)
 
     killer = threading.Thread(target=kill)
     killer.start()
-    embed_on(nodes, dataset, store, partial(StampEncoder, log, 0.3))
+    made = embed_on(nodes, dataset, store, partial(StampEncoder, log, 0.3))
     killer.join()
-    assert files(store.folder, ".parquet") == alone
-    assert sum(encoded(log).values()) <= COUNT + 2 * rows_per_shard(COUNT)
     rows = [i for p in store.folder.glob("parts/*/*.parquet") for i in pq.read_table(p)["id"].to_pylist()]
-    assert sorted(rows) == sorted(dataset.ids)
-    assert all(
-        json.loads(told)["backbone"] == BACKBONE.key() for told in files(store.folder, ".done").values()
+    lost = len({*dataset.ids} - {*rows}) + len(rows) - len({*rows})
+    same = files(store.folder, ".parquet") == alone and made.embedded == COUNT - UNREADABLE
+    fault = f"a {victim} of a Ray cluster that is killed"
+    tally(request, fault, tried=len(killed), survived=len(killed) if same else 0, rows_lost=lost)
+    assert (len(killed), lost, same) == (2, 0, True)
+    assert sum(encoded(log).values()) <= COUNT + 2 * rows_per_shard(COUNT), (
+        "one shard for each that was killed"
     )
