@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from functools import cache
 from typing import TypeVar
@@ -26,7 +25,7 @@ from auditor.errors import DataError, UsageError
 from auditor.features import from_features
 from auditor.findings import FAULTS, FindingInputs, find_findings, flooding_faults
 from auditor.groups import groups_per_class, independent_groups
-from auditor.machines import HERE, Machines
+from auditor.machines import HERE, Machines, calm_blas
 from auditor.neighbours import find_neighbours
 from auditor.probabilities import estimate_probabilities
 from auditor.projection import make_map
@@ -68,8 +67,6 @@ from auditor.user_arrays import align_predictions, read_features, read_ids, read
 T = TypeVar("T")
 
 REPORT_ID_LENGTH = 12
-SMALL_PRODUCT = 100_000_000_000
-"""Below so many multiplications in a Gram matrix (m d^2), some seconds on one core, BLAS gets one thread."""
 LEAST_RECALL = 0.95
 """Share of the ten nearest that an approximate search should find; less is told."""
 LEAST_GROUPS = 2
@@ -180,18 +177,6 @@ def run_audit(
         provenance=_provenance(inputs, settings, log, reviewed),
         predictions=predictions,
     )
-
-
-def calm_blas(vectors: Embeddings) -> AbstractContextManager[object]:
-    """Keep BLAS to one thread while the matrices are small.
-
-    Several threads on a small eigenproblem mostly wait for each other: on two cores shared with other work
-    ten folds at d = 768 took 50 s with two threads and 9 s with one.
-    """
-    from threadpoolctl import threadpool_limits
-
-    m, d = vectors.vectors.shape
-    return threadpool_limits(1, "blas") if m * d * d < SMALL_PRODUCT else nullcontext()
 
 
 def count_label_errors(findings: tuple[Finding, ...], scores: Scores) -> LabelErrors:

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.arrays import Bools, Ints, rows_of
-from auditor.audit import calm_blas
 from auditor.backbones import Encoder, load_encoder
 from auditor.duplicates import find_duplicates
 from auditor.embeddings import embed
 from auditor.findings import FindingInputs, find_findings
+from auditor.machines import calm_blas
 from auditor.neighbours import find_neighbours
 from auditor.probabilities import estimate_probabilities
 from auditor.results import (

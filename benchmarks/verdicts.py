@@ -20,12 +20,12 @@ from pipeline import Bench
 from sources import clean_labels
 from tables import machine, print_table
 
-from auditor.audit import calm_blas
 from auditor.comparisons.evidence import measure_held, measure_inner
 from auditor.comparisons.gains import Judge
 from auditor.comparisons.verdicts import VERDICTS, judge_evidence
 from auditor.dataset import read_dataset
 from auditor.embeddings import embed
+from auditor.machines import calm_blas
 from auditor.results import Embeddings
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

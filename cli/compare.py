@@ -80,9 +80,9 @@ def compare(
     quiet: o.Quiet = False,
 ) -> None:
     """Compare two versions of a dataset: do the classes separate better, or is it chance?"""
-    from auditor.audit import calm_blas
     from auditor.comparisons.versions import compare_versions
     from auditor.comparisons.versions_document import ledger_frame, versions_document
+    from auditor.machines import calm_blas
     from auditor.settings import AuditSettings, check_settings
     from auditor.storage import load
     from auditor.tables import csv_text

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Ints, Progress, no_progress
-from auditor.audit import calm_blas
 from auditor.comparisons.domain_advice import Advice, advise
 from auditor.comparisons.domain_moves import ClassMove, Leak, class_moves, find_leaks
 from auditor.comparisons.domain_neighbours import inside_votes
@@ -49,6 +48,7 @@ from auditor.comparisons.intervals import (
     mean_interval,
     share_interval,
 )
+from auditor.machines import calm_blas
 from auditor.results import Audit
 
 ALL_PAIRS_CLASSES = 20

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from auditor import __version__
 from auditor.arrays import Bools, Floats, Ids, Ints, Progress, as_ids, no_progress, rows_of
-from auditor.audit import calm_blas
 from auditor.comparisons.common_samples import CommonSamples
 from auditor.groups import groups_per_class, independent_groups
+from auditor.machines import calm_blas
 from auditor.neighbours import find_neighbours
 from auditor.probabilities import estimate_probabilities
 from auditor.results import (
