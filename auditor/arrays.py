@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import tokenize
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -102,8 +103,9 @@ def read_array(file: Path, mapped: bool = False) -> NDArray[Any]:
         file is long enough for it.
     """
     try:
-        _check_header(file)
-        array: NDArray[Any] = np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
+        with warnings.catch_warnings(category=UserWarning, action="ignore"):  # of headers by Python 2
+            _check_header(file)
+            array: NDArray[Any] = np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
         return array
     except OSError as error:
         raise DataError(f"it cannot be read: {error.strerror or error}") from error

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from auditor.results import KINDS
 
 MOST = 2**53
 """JSON's readers agree on whole numbers up to here."""
@@ -190,7 +192,7 @@ class AuditDocument(Part):
     confusion: MatrixPart
     confident_joint: MatrixPart
     separation: SeparationPart
-    neighbours: SearchPart | None = None
+    neighbours: SearchPart = SearchPart(method="exact", recall=None)
     probabilities: ProbabilitiesPart
     predictions: ProbabilitiesPart | None
     map: MapPart
@@ -269,6 +271,13 @@ class FindingPart(Part):
     probabilities: list[ChancePart]
     members: list[MemberPart]
     facts: list[FactPart]
+
+    @field_validator("kind")
+    @classmethod
+    def _check_kind(cls, kind: str) -> str:
+        if kind not in KINDS:
+            raise ValueError(f"it must be one of {', '.join(KINDS)}")
+        return kind
 
 
 class FindingsDocument(Part):

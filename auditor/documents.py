@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.errors import DataError
+from auditor.faults import short
 from auditor.results import (
     KINDS,
     Audit,
@@ -166,8 +167,8 @@ def read_thresholds(document: Json) -> Thresholds:
     unknown = sorted(set(document["thresholds"]) - known)
     if unknown:
         raise DataError(
-            f"The audit has the thresholds {', '.join(unknown)} that this version of auditor does not know; "
-            f"it was written by version {document['auditor_version']}."
+            f"The audit has the thresholds {short(', '.join(unknown))} that this version of auditor does not "
+            f"know; it was written by version {short(document['auditor_version'])}."
         )
     return Thresholds(**document["thresholds"])
 
@@ -175,9 +176,8 @@ def read_thresholds(document: Json) -> Thresholds:
 def read_label_errors(document: Json) -> LabelErrors:
     """Return the label error figures from audit.json."""
     part = document["label_errors"]
-    interval = part["interval"]
-    made = {**_known(LabelErrors, part), "interval": None if interval is None else (interval[0], interval[1])}
-    return LabelErrors(**made)
+    interval = None if part["interval"] is None else tuple(part["interval"])
+    return LabelErrors(**{**_known(LabelErrors, part), "interval": interval})
 
 
 def read_search(document: Json) -> Json:
@@ -220,8 +220,7 @@ def read_review_plan(document: Json) -> tuple[tuple[int, float], ...]:
 
 def _known(kind: type[Any], part: Json) -> Json:
     """Return what a dataclass has fields for; a later version may say more."""
-    names = {f.name for f in fields(kind)}
-    return {name: value for name, value in part.items() if name in names}
+    return {f.name: part[f.name] for f in fields(kind) if f.name in part}
 
 
 def _dataset_part(audit: Audit) -> Json:

@@ -229,7 +229,7 @@ def _check_names(findings: tuple[Finding, ...], dataset: Dataset) -> None:
         named = {f.suggested_label, *(c for _, c, _ in near), *(c for c, _ in f.evidence.probabilities)}
         if not samples <= ids or not named <= classes:
             unknown = min(samples - ids or named - classes)
-            raise DataError(f"the finding {f.finding_id} names {short(unknown)}, which is not in it")
+            raise DataError(f"the finding {short(f.finding_id)} names {short(unknown)}, which is not in it")
 
 
 def _read_dataset(folder: Path, samples: pd.DataFrame, part: Json) -> Dataset:

@@ -220,7 +220,7 @@ ODD_COLUMNS: dict[str, Callable[[Any], Any]] = {
     "flag": lambda column: pa.array([True] * len(column)),
     "bytes": lambda column: pa.array([b"\xff"] * len(column)),
     "zero": lambda column: pa.array([0] * len(column), pa.int32()),
-    "packed": lambda column: column.dictionary_encode(),
+    "packed": lambda column: column if column.null_count else column.dictionary_encode(),
 }
 
 
