@@ -367,6 +367,7 @@ def test_what_follows_the_end_mark_is_told(tmp_path: Path) -> None:
         (b"BZh91AY", "compressed with bzip2"),
         (bytes(10240), "No pictures in 0.tar: found nothing inside"),
     ],
+    ids=["nothing", "text", "gzip", "bzip2", "zeros"],
 )
 def test_what_is_no_plain_tar_says_so(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "0.tar").write_bytes(content)
