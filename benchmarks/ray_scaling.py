@@ -1,6 +1,9 @@
 """Pictures per second on a Ray cluster of one core a machine, beside the local engine on as many cores.
 
-    python benchmarks/ray_scaling.py DATA [--nodes 1,2] [--pictures 3000] [--backbone bundled]
+    python benchmarks/ray_scaling.py DATA [--nodes 1,2] [--pictures 3000] [--weights FILE]
+
+DATA is anything that `auditor run` reads; WEIGHTS are a ResNet's, such as those that `whole_run.py --keep`
+leaves, and without them the bundled network is measured.
 
 All machines are on this one, each held to a core of its own, and so is the local engine: nodes x 1 core
 against one process on as many cores. The rate is that from the first finished shard to the last, so that the
@@ -100,16 +103,15 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--nodes", default="1,2")
     parser.add_argument("--pictures", type=int, default=3000)
-    parser.add_argument("--backbone", default="bundled")
+    parser.add_argument("--weights", type=Path)
     options = parser.parse_args()
     counts = [int(part) for part in options.nodes.split(",")]
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     dataset = read_dataset(options.data)
     dataset = take(dataset, np.arange(min(options.pictures, len(dataset))))
     sharding.LEAST_ROWS, sharding.WANTED_SHARDS = 16, SHARDS_PER_NODE * max(counts)
-    load: Callable[[], Encoder] = partial(
-        load_encoder, options.backbone, device="cpu", offline=True, warn=quiet
-    )
+    chosen = {"name": "bundled"} if options.weights is None else {"weights": options.weights.absolute()}
+    load: Callable[[], Encoder] = partial(load_encoder, device="cpu", offline=True, warn=quiet, **chosen)
     rows = []
     for count in counts:
         with held_to(set(sorted(os.sched_getaffinity(0))[:count])):
