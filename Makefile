@@ -1,6 +1,7 @@
 # make demo     audit the sample pictures; prints where the page is
 # make test     run the tests; those in a browser need chromium: installed on Debian as root, else left out and said
-# make nightly  what takes too long for every change: hundreds of repetitions of the statistical tests
+# make nightly  what takes too long for every change: hundreds of repetitions of the statistical tests, and of
+#               faults injected on purpose; ends with a table of these
 # make lint     ruff and mypy
 # make clean    remove what the others made
 #

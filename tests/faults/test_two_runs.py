@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from auditor.embeddings import run_embedding
 from auditor.store import Store
 
 PATIENCE_SECONDS = 120
+STAGES = ("embed", "neighbours", "duplicates", "probabilities", "scores", "findings", "separation", "map",
+          "thumbnails", "save", "page")  # fmt: skip
 
 
 @pytest.fixture
@@ -35,53 +38,46 @@ def job(folder: Path, name: str, data: Path, stage: str, mine: str, theirs: str)
     return {"words": words, "said": folder / f"{name}.txt", "meet": meet}
 
 
-def test_two_runs_on_one_cache_both_finish(
-    data: Path, tmp_path: Path, command: Command, request: pytest.FixtureRequest
-) -> None:
-    """They meet while the first pictures are read: neither knows what the other is about to store."""
+def on_one_cache(folder: Path, data: Path, stage: str, alone: Path) -> tuple[bool, int]:
+    """Run twice at once; say whether both ended as alone, with nothing to do for a third; and rows lost.
+
+    They meet at a stage: where pictures are read, neither knows what the other is about to store.
+    """
+    folder.mkdir()
     runs = [
-        start([job(tmp_path, "one", data, "embed", "met by one", "met by two")]),
-        start([job(tmp_path, "two", data, "embed", "met by two", "met by one")]),
+        start([job(folder, "one", data, stage, "met by one", "met by two")]),
+        start([job(folder, "two", data, stage, "met by two", "met by one")]),
     ]
     codes = [exit_codes(run) for run in runs]
-    said = [(tmp_path / f"{name}.txt").read_text() for name in ("one", "two")]
-    assert command("run", data, "--out", tmp_path / "alone").code == 0
-    results = [content(tmp_path / name) for name in ("one", "two", "alone")]
-    lost = sum(rows_lost(tmp_path / "alone", tmp_path / name) for name in ("one", "two"))
+    lost = sum(rows_lost(alone, folder / name) for name in ("one", "two"))
+    same = all(content(folder / name) == content(alone) for name in ("one", "two"))
     warnings: list[str] = []
-    store = Store(tmp_path / "cache" / "store", warnings.append)
+    store = Store(folder / "cache" / "store", warnings.append)
     again = run_embedding(read_dataset(data), Quarters(), store=store)
-    survived = codes == [[0], [0]] and results[0] == results[1] == results[2] and again.encoded == 0
-    tally(request, "two runs on one cache", 1, int(survived), lost)
-    assert codes == [[0], [0]], said
-    assert results[0] == results[1] == results[2]
-    assert (lost, warnings, again.encoded, again.decoded) == (0, [], 0, 0)
+    idle = (again.decoded, again.encoded, warnings) == (0, 0, [])
+    return codes == [[0], [0]] and same and idle, lost
 
 
-def test_the_second_run_on_one_output_is_refused_and_the_first_is_unharmed(
-    data: Path, tmp_path: Path, command: Command, request: pytest.FixtureRequest
-) -> None:
-    """Whatever the first is at, and whether or not the second may replace an audit."""
-    stages = ("embed", "map", "save")
-    jobs = [job(tmp_path, f"at {s}", data, s, f"{s} began", f"{s} may go on") for s in stages]
-    running = start(jobs)
+def on_one_output(
+    folder: Path, data: Path, stages: Sequence[str], alone: Path, command: Command
+) -> tuple[int, int]:
+    """Start a second run while the first is at a stage; return how often all went well, and rows lost.
+
+    Whether or not the second may replace an audit, it is refused in one sentence, and the first is unharmed.
+    """
+    running = start([job(folder, f"at {s}", data, s, f"{s} began", f"{s} may go on") for s in stages])
     refused = {}
     for stage in stages:
-        out = tmp_path / f"at {stage}"
-        wait_for(tmp_path / f"{stage} began")
+        out = folder / f"at {stage}"
+        wait_for(folder / f"{stage} began")
         refused[out] = [command("run", data, "--out", out, *more) for more in ((), ("--overwrite",))]
-        (tmp_path / f"{stage} may go on").touch()
-    codes = exit_codes(running)
-    assert command("run", data, "--out", tmp_path / "alone").code == 0
-    right = content(tmp_path / "alone")
-    survived = sum(code == 0 and content(out) == right for code, out in zip(codes, refused, strict=True))
-    lost = sum(rows_lost(tmp_path / "alone", out) for out in refused)
-    tally(request, "two runs on one output", len(stages), survived, lost)
-    for out, ends in refused.items():
+        (folder / f"{stage} may go on").touch()
+    survived = 0
+    for (out, ends), code in zip(refused.items(), exit_codes(running), strict=True):
         sentence = f"Another run is writing {str(out)!r}: wait until it ends, or choose another --out."
-        assert [(done.code, done.out, done.err) for done in ends] == [(2, "", f"auditor: {sentence}\n")] * 2
-    assert codes == [0] * len(stages), [Path(job["said"]).read_text() for job in jobs]
-    assert (survived, lost) == (len(stages), 0)
+        told = [(done.code, done.out, done.err) for done in ends] == [(2, "", f"auditor: {sentence}\n")] * 2
+        survived += code == 0 and told and content(out) == content(alone)
+    return survived, sum(rows_lost(alone, out) for out in refused)
 
 
 def wait_for(file: Path) -> None:
@@ -89,3 +85,33 @@ def wait_for(file: Path) -> None:
     while not file.exists():
         assert time.monotonic() < end, file
         time.sleep(0.01)
+
+
+@pytest.fixture
+def alone(data: Path, tmp_path: Path, command: Command) -> Path:
+    """An undisturbed run."""
+    done = command("run", data, "--out", tmp_path / "alone")
+    assert done.code == 0, done.err
+    return tmp_path / "alone"
+
+
+def test_two_runs_on_one_cache_both_finish(data: Path, alone: Path, tmp_path: Path) -> None:
+    assert on_one_cache(tmp_path / "pair", data, "embed", alone) == (True, 0)
+
+
+def test_the_second_run_on_one_output_is_refused_and_the_first_is_unharmed(
+    data: Path, alone: Path, tmp_path: Path, command: Command
+) -> None:
+    assert on_one_output(tmp_path, data, ("embed", "map", "save"), alone, command) == (3, 0)
+
+
+@pytest.mark.nightly
+def test_two_runs_at_every_stage(
+    data: Path, alone: Path, tmp_path: Path, command: Command, request: pytest.FixtureRequest
+) -> None:
+    pairs = [on_one_cache(tmp_path / f"pair {n}", data, s, alone) for n, s in enumerate(STAGES)]
+    tally(request, "two runs on one cache", len(pairs), sum(w for w, _ in pairs), sum(n for _, n in pairs))
+    survived, lost = on_one_output(tmp_path, data, STAGES, alone, command)
+    tally(request, "two runs on one output", len(STAGES), survived, lost)
+    assert pairs == [(True, 0)] * len(pairs)
+    assert (survived, lost) == (len(STAGES), 0)
