@@ -7,12 +7,16 @@ source.json                --read_source-->  {"root", ..}
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from auditor.documents import SCHEMA_VERSION
 from auditor.errors import DataError
 from auditor.faults import first_fault, short
+
+_HALVES = re.compile(r"\\u[dD][89a-fA-F]")
+"""Escapes that may stand for half a character, which JSON allows and no file or terminal takes."""
 
 
 def read_json(file: Path) -> Any:
@@ -27,7 +31,8 @@ def read_json(file: Path) -> Any:
 
     from auditor.audit_model import check
 
-    where, document = _where(file), _parse(file)
+    where, text = _where(file), _read(file)
+    document = _parse(text, where)
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version != SCHEMA_VERSION:
         raise DataError(
@@ -36,8 +41,8 @@ def read_json(file: Path) -> Any:
         )
     try:
         check(file.name, document)
-        # An escape may stand for half a character, which no file or terminal takes; JSON allows it.
-        json.dumps(document, ensure_ascii=False).encode()
+        if _HALVES.search(text):
+            json.dumps(document, ensure_ascii=False).encode()
     except ValidationError as error:
         raise DataError(f"{where} is damaged: {first_fault(error)} Run the audit again.") from error
     except (RecursionError, UnicodeEncodeError) as error:
@@ -53,7 +58,7 @@ def read_source(file: Path) -> dict[str, Any]:
     DataError
         If it cannot be read or says anything else.
     """
-    document = _parse(file)
+    document = _parse(_read(file), _where(file))
     if not isinstance(document, dict) or not isinstance(document.get("root"), str):
         raise DataError(
             f"{_where(file)} is damaged, it names no root of the pictures: delete it or run the audit again."
@@ -61,15 +66,20 @@ def read_source(file: Path) -> dict[str, Any]:
     return document
 
 
-def _parse(file: Path) -> Any:
+def _read(file: Path) -> str:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return file.read_text(encoding="utf-8")
     except OSError as error:
         raise DataError(f"{_where(file)} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{_where(file)} is damaged, no text in UTF-8: run the audit again.") from error
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{_where(file)} is damaged, no whole JSON ({error}): run the audit again."
-        ) from error
+        raise DataError(f"{where} is damaged, no whole JSON ({error}): run the audit again.") from error
 
 
 def _where(file: Path) -> str:

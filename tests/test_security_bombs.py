@@ -14,6 +14,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -88,6 +89,12 @@ def icon(inside: bytes) -> bytes:
     )
 
 
+def heic() -> bytes:
+    out = io.BytesIO()
+    pillow_heif.from_pillow(Image.new("RGB", (72, 48), (200, 30, 90))).save(out)
+    return out.getvalue()
+
+
 def jpeg_2000() -> bytes:
     data = patched(saved("JPEG2000"), b"ihdr", 0, (">I", SIDE), (">I", SIDE))
     return patched(data, b"\xff\x51", 4, (">I", SIDE), (">I", SIDE))
@@ -104,6 +111,7 @@ HEADERS = {
     "TIFF": tiff,
     "BMP": lambda: patched(saved("BMP"), b"BM", 16, ("<i", SIDE), ("<i", SIDE)),
     "AVIF": lambda: patched(saved("AVIF"), b"ispe", 4, (">I", SIDE), (">I", SIDE)),
+    "HEIC": lambda: patched(heic(), b"ispe", 4, (">I", SIDE), (">I", SIDE)),
     "JPEG2000": jpeg_2000,
     "PPM": lambda: b"P6 %d %d 255\n" % (SIDE, SIDE),
     "TGA": lambda: patched(saved("TGA"), b"", 12, ("<H", SIDE), ("<H", SIDE)),

@@ -115,7 +115,7 @@ def test_what_an_earlier_audit_does_not_say_of_its_settings(folder: Path) -> Non
 
 def test_an_audit_json_that_may_not_be_read_or_is_cut_in_a_character(folder: Path) -> None:
     (folder / "audit.json").write_bytes(b'{"schema_version": "\xc3')
-    one_sentence(lambda: load(folder), "no whole JSON")
+    one_sentence(lambda: load(folder), "no text in UTF-8")
 
 
 def rewritten(audit: Audit, folder: Path, name: str, change: Callable[[Any], Any]) -> None:
