@@ -1,6 +1,6 @@
 """The JSON files of an audit folder, read and checked: a value of a wrong type stops here.
 
-audit.json, findings.json  --read_json-->    the document, as `auditor.audit_model` says
+audit.json, findings.json  --read_json-->    the document, as `audit_model` and `findings_model` say
 source.json                --read_source-->  {"root", ..}
 """
 
@@ -29,7 +29,8 @@ def read_json(file: Path) -> Any:
     """
     from pydantic import ValidationError
 
-    from auditor.audit_model import check
+    from auditor.audit_model import AuditDocument
+    from auditor.findings_model import check_findings
 
     where, text = _where(file), _read(file)
     document = _parse(text, where)
@@ -40,7 +41,10 @@ def read_json(file: Path) -> Any:
             "the audit again."
         )
     try:
-        check(file.name, document)
+        if file.name == "findings.json":
+            check_findings(document)
+        else:
+            AuditDocument.model_validate(document)
         if _HALVES.search(text):
             json.dumps(document, ensure_ascii=False).encode()
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""audit.json and findings.json as pydantic models: what may stand where. `documents` writes and reads them.
+"""audit.json as a pydantic model: what may stand where. `documents` writes and reads it.
 
 Keys that are not named here are left alone: they may come from a later version.
 """
@@ -6,11 +6,9 @@ Keys that are not named here are left alone: they may come from a later version.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-
-from auditor.results import KINDS
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MOST = 2**53
 """JSON's readers agree on whole numbers up to here."""
@@ -226,69 +224,3 @@ class AuditDocument(Part):
             yield pair.b
         for part in self.classes:
             yield from part.mixed_with
-
-
-class NeighbourPart(Part):
-    """A near sample and how near it is."""
-
-    id: str
-    label: str
-    similarity: Finite
-
-
-class ChancePart(Part):
-    """A class and its probability."""
-
-    name: str
-    probability: Finite
-
-
-class MemberPart(Part):
-    """A sample of a group and what ties it to the finding."""
-
-    id: str
-    tie: str
-
-
-class FactPart(Part):
-    """A further number behind a finding."""
-
-    name: str
-    value: Figure
-
-
-class FindingPart(Part):
-    """One finding; `documents.finding_part` writes it."""
-
-    finding_id: str
-    kind: str
-    rank: Count
-    ids: Annotated[list[str], Field(min_length=1)]
-    score: Share
-    reason: str
-    suggested_label: str
-    neighbours: list[NeighbourPart]
-    probabilities: list[ChancePart]
-    members: list[MemberPart]
-    facts: list[FactPart]
-
-    @field_validator("kind")
-    @classmethod
-    def _check_kind(cls, kind: str) -> str:
-        if kind not in KINDS:
-            raise ValueError(f"it must be one of {', '.join(KINDS)}")
-        return kind
-
-
-class FindingsDocument(Part):
-    """findings.json."""
-
-    findings: list[FindingPart]
-
-
-MODELS: dict[str, type[Part]] = {"audit.json": AuditDocument, "findings.json": FindingsDocument}
-
-
-def check(name: str, document: Any) -> None:
-    """Raise `pydantic.ValidationError` where a document of an audit folder is not as its model says."""
-    MODELS[name].model_validate(document)
