@@ -63,6 +63,7 @@ def open_cluster(address: str | None = None) -> Iterator[RayCluster]:
 def _import_ray() -> Any:
     # Read when it is imported, and inherited by what it starts.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Else it warns of a coming change; workers without a GPU keep what the environment says.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         import ray
@@ -75,6 +76,9 @@ def _import_ray() -> Any:
 def _join(ray: Any, address: str | None) -> None:
     quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False, "include_dashboard": False}
     joining = {name: value for name, value in quiet.items() if name != "include_dashboard"}
+    named = os.environ.get("RAY_ADDRESS", "")
+    if address is None and named not in ("", "auto", "local"):
+        address = named
     if address is not None:
         _ask(ray, address)
     try:
@@ -92,7 +96,8 @@ def _ask(ray: Any, address: str) -> None:
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or "/" in host:
         raise UsageError(
-            f"--address {address} is no address of a Ray cluster: give host:port as ray start tells it."
+            f"{address} is no address of a Ray cluster: --address or RAY_ADDRESS is host:port, as ray start "
+            "tells it."
         )
     try:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()

@@ -101,8 +101,8 @@ def silent_port() -> Iterator[int]:
     [
         (("--engine", "spark"), "known are local and ray"),
         (("--address", "127.0.0.1:6379"), "give --engine ray too"),
-        (("--engine", "ray", "--address", "head"), "no address of a Ray cluster: give host:port"),
-        (("--engine", "ray", "--address", "ray://head:10001"), "no address of a Ray cluster: give host:port"),
+        (("--engine", "ray", "--address", "head"), "head is no address of a Ray cluster: "),
+        (("--engine", "ray", "--address", "ray://head:10001"), "--address or RAY_ADDRESS is host:port"),
     ],
 )
 @pytest.mark.parametrize("start", [("embed", "--out"), ("run", "--store")])
@@ -123,6 +123,14 @@ def test_a_cluster_that_is_not_there_is_one_sentence(
     done = command("embed", data, "--out", tmp_path / "store", "--engine", "ray", "--address", where)
     assert done.code == 2 and time.monotonic() - begin < 30
     assert f"No Ray cluster answers at {where}" in done.err and len(done.err.splitlines()) == 1
+
+
+def test_the_address_in_the_environment_is_asked_first(
+    data: Path, tmp_path: Path, command: Command, silent_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{silent_port}")
+    done = command("embed", data, "--out", tmp_path / "store", "--engine", "ray")
+    assert done.code == 2 and f"No Ray cluster answers at 127.0.0.1:{silent_port}" in done.err
 
 
 def test_something_else_at_the_address_is_one_sentence(
