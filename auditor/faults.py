@@ -22,8 +22,10 @@ def first_fault(error: Any) -> str:
     if fault["type"] == "missing":
         return f"{place} is missing."
     said = _WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+    if not place:
+        return f"{said[:1].upper()}{said[1:]}."
     value = fault["input"].get("id") if isinstance(fault["input"], dict) else fault["input"]
-    return f"{place or 'the document'} is {short(value)}: {said}."
+    return f"{place} is {short(value)}: {said}."
 
 
 def short(value: object, characters: int = SHOWN_CHARACTERS) -> str:

@@ -11,6 +11,7 @@ from auditor.features import from_features
 from auditor.neighbours import find_neighbours
 from auditor.results import (
     Audit,
+    ClassSeparation,
     Dataset,
     Duplicates,
     Map,
@@ -67,6 +68,7 @@ def audit_of(dataset: Dataset, vectors: np.ndarray, copies: Sequence[Sequence[in
     half, none = np.full(m, 0.5, np.float32), np.zeros(m, np.int32)
     scores = Scores(embeddings.ids, half, half, half, half, none, half, np.zeros((c, c), np.int64))
     even = np.full((m, c), 1 / c, np.float32)
+    classes = [ClassSeparation(name, 0, 0.0, 0.0, 0.0, "not judged", ()) for name in dataset.classes]
     return Audit(
         dataset=dataset,
         facts=facts,
@@ -75,7 +77,7 @@ def audit_of(dataset: Dataset, vectors: np.ndarray, copies: Sequence[Sequence[in
         duplicates=duplicates,
         probabilities=Probabilities(embeddings.ids, even, np.ones(c, bool), "none"),
         scores=scores,
-        separation=Separation(0.0, 0.0, 0.0, (), (), np.zeros((c, c), np.int64)),
+        separation=Separation(0.0, 0.0, 0.0, tuple(classes), (), np.zeros((c, c), np.int64)),
         findings=(),
         map=Map(embeddings.ids, embeddings.vectors[:, :2].copy(), "two coordinates", 0.5, m),
         thresholds=Thresholds(),
