@@ -12,6 +12,10 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH_INDEX ?=
 BIN = $(VENV)/bin
+# One process for each core, four at most, since each loads the network. The tests of a Ray cluster start many of
+# their own and come after.
+SEVERAL = -n auto --maxprocesses 4 --dist loadfile
+CLUSTER = tests/distributed
 HAVE_CHROMIUM = command -v chromium >/dev/null || command -v google-chrome >/dev/null
 
 .PHONY: demo test nightly chromium lint clean
@@ -20,12 +24,13 @@ demo: $(VENV)/.installed
 	$(BIN)/auditor demo --out demo-audit --overwrite
 
 test: $(VENV)/.installed-dev chromium
-	@if [ -n "$$CI" ] || { $(HAVE_CHROMIUM); }; then \
-	    $(BIN)/python -m pytest; \
-	else \
+	@marks="not nightly"; \
+	if [ -z "$$CI" ] && ! { $(HAVE_CHROMIUM); }; then \
 	    echo "No chromium here: the browser tests are left out."; \
-	    $(BIN)/python -m pytest -m "not browser and not nightly"; \
-	fi
+	    marks="not nightly and not browser"; \
+	fi; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "$$marks" $(SEVERAL) --ignore $(CLUSTER); together=$$?; \
+	$(BIN)/python -m pytest -m "$$marks" $(CLUSTER) && exit $$together
 
 nightly: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m nightly -s
