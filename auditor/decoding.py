@@ -203,7 +203,9 @@ def _to_eight_bits(values: NDArray[Any], mode: str) -> NDArray[np.uint8]:
     """
     if mode.startswith("I;16"):
         return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-    grey = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    with np.errstate(invalid="ignore"):  # some kinds of not-a-number are told when they are converted
+        wide = values.astype(np.float64)
+    grey = np.nan_to_num(wide, nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(grey.min()), float(grey.max())
     ranges = (255.0, 65535.0) if mode == "I" else (1.0, 255.0)
     top = next((r for r in ranges if low >= 0 and high <= r), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -210,6 +211,15 @@ def test_predictions_whose_rows_are_longer_than_the_header(tmp_path: Path) -> No
 
 
 # Pictures
+
+
+def test_a_not_a_number_that_signals_is_decoded_in_silence() -> None:
+    values = np.array([[0x7FA00001, 0x3F000000, 0xFF800001]], dtype=np.uint32).view(np.float32)
+    out = io.BytesIO()
+    images.Image.frombytes("F", (3, 1), values.tobytes()).save(out, "TIFF")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert decode_rgb(out.getvalue())[0, :, 0].tolist() == [0, 128, 0]
 
 
 def test_a_picture_whose_facts_do_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
