@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -20,7 +21,7 @@ from auditor.contents import file_key
 from auditor.errors import AuditError, DataError, OutputError
 from auditor.images import FileFacts, unreadable_facts
 from auditor.results import SIGNATURE_SIDE
-from auditor.shards import ShardFolder
+from auditor.shards import LEFT_SECONDS, ShardFolder
 from auditor.store import MARKER_NAME, Store
 
 KEY = "resnet18|avgpool|abc|4|resize|fp32"
@@ -282,6 +283,52 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(AuditError, match="No space left"):
         store.add_facts({"k": facts(0)})
     assert list(store.folder.rglob("*.tmp")) == []
+
+
+def test_a_shard_that_does_not_fit_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "s")
+    store.add_vectors(KEY, digests(0, 3), vectors(0, 3))
+    before = sorted(store.folder.rglob("*"))
+    replace = Path.replace
+
+    def full_for_keys(path: Path, target: Path) -> Path:
+        if target.suffix == ".keys":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return replace(path, target)
+
+    with monkeypatch.context() as full, pytest.raises(OutputError, match="No space left on device"):
+        full.setattr(Path, "replace", full_for_keys)
+        store.add_vectors(KEY, digests(3, 6), vectors(3, 6))
+    assert sorted(store.folder.rglob("*")) == before
+
+
+def test_what_killed_writers_left_is_taken_away_after_a_day(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s")
+    store.add_vectors(KEY, digests(0, 3), vectors(0, 3))
+    (folder,) = (store.folder / "vectors").iterdir()
+    names = [f"{n:032x}.rows" for n in (1, 2)] + [f".{n:032x}.rows.7-0123abc{n}.tmp" for n in (1, 2)]
+    mine = folder / "notes.rows"
+    for number, file in enumerate([*(folder / name for name in names), mine]):
+        file.write_bytes(b"left")
+        age = 2 * LEFT_SECONDS if number % 2 else 60
+        os.utime(file, (time.time() - age, time.time() - age))
+    os.utime(mine, (0, 0))
+    Store(tmp_path / "s").add_vectors(KEY, digests(3, 6), vectors(3, 6))
+    assert [(folder / name).exists() for name in names] == [True, False, True, False]
+    assert mine.exists()
+    assert Store(tmp_path / "s").find_vectors(KEY, digests(0, 6))[0].all()
+
+
+def test_many_mapped_shards_hold_no_files_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auditor.shards.MAPPED_BYTES", 0)
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+    store = Store(tmp_path / "s")
+    for i in range(60):
+        store.add_vectors(KEY, digests(i, i + 1), vectors(i, i + 1))
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    found, rows = store.find_vectors(KEY, digests(0, 60))
+    assert found.all() and (rows == vectors(0, 60)).all()
+    assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208
 
 
 def test_bad_vectors_are_refused(tmp_path: Path) -> None:
