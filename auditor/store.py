@@ -209,10 +209,8 @@ class Store:
         try:
             yield
         except OSError as error:
-            raise OutputError(
-                f"The store {self.folder} cannot be written ({why(error)}); choose another folder or make "
-                "room."
-            ) from error
+            said = f"The store {self.folder} cannot be written ({why(error)})"
+            raise OutputError(f"{said}; choose another folder or make room.") from error
 
     def _facts(self) -> ShardFolder:
         return self._of(FACTS_NAME, facts_version(), _FACTS_ROW)
