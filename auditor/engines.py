@@ -128,9 +128,9 @@ def _may_have_gpu() -> bool:
 def computes_in_bf16(device: str) -> bool:
     """Tell whether the device multiplies in bf16 faster than in fp32.
 
-    Of the processors those with AMX do, and AMD's with AVX-512's bf16 instructions: ResNet-50 ran there at 111
-    pictures a second in bf16 and 53 in fp32. On an Intel processor that has these instructions and no AMX it
-    ran at 20 and 32.
+    Of the processors those with AMX do, and AMD's with AVX-512's bf16 instructions: ResNet-50 ran there at
+    111 pictures a second in bf16 and 53 in fp32. On an Intel processor that has these instructions and no
+    AMX it ran at 20 and 32.
     """
     if device == "cuda":
         import torch
