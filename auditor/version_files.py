@@ -34,7 +34,7 @@ from auditor.sources.names import encode_name, plural
 from auditor.tables import csv_text
 from auditor.version_plan import PlanRow, VersionPlan
 from auditor.version_record import RECORD, SCHEMA, read_record
-from auditor.workspace import LOCK, STARTED, Contents
+from auditor.workspace import LOCK, STARTED, FolderKind
 
 MANIFEST, JOURNAL, CLASSES = "manifest.csv", "journal.csv", "classes.csv"
 CONFLICTS_PAGE = "conflicts.html"
@@ -253,4 +253,4 @@ def _own_names(folder: Path) -> set[str]:
     return set() if record is None else set(record["entries"])
 
 
-VERSION = Contents("a dataset version", lambda folder: read_record(folder) is not None, _own_names)
+VERSION = FolderKind("a dataset version", lambda folder: read_record(folder) is not None, _own_names)

@@ -5,7 +5,7 @@
                      `.replaced/`, the earlier folder, moved in here just before
     <OUT>/           the finished folder, by one rename; `lock` goes last, when all is tidied up
 
-`Contents` says what kind of folder it is: an audit, or a version of a dataset.
+`FolderKind` says what kind of folder it is: an audit, or a version of a dataset.
 
 The lock belongs to the process and ends with it, so what a killed run left behind is taken over, and what it
 had not tidied up after the rename is tidied up by the next one.
@@ -33,7 +33,7 @@ REPLACED, DROPPED = ".replaced", ".dropped"
 
 
 @dataclass(frozen=True)
-class Contents:
+class FolderKind:
     """What a finished folder is.
 
     Attributes
@@ -75,7 +75,7 @@ class Workspace:
         If `out` is taken, another run writes it, or it cannot be made.
     """
 
-    def __init__(self, out: Path, contents: Contents, overwrite: bool, settings: Any) -> None:
+    def __init__(self, out: Path, contents: FolderKind, overwrite: bool, settings: Any) -> None:
         if out.name in ("", ".."):
             raise OutputError(f"The output {str(out)!r} is no folder that can be made: choose another --out.")
         # A link stays one: what it leads to is made or replaced.
@@ -176,7 +176,7 @@ class Workspace:
         self._lock = None
 
 
-def check_target(out: Path, contents: Contents, overwrite: bool) -> None:
+def check_target(out: Path, contents: FolderKind, overwrite: bool) -> None:
     """Raise `OutputError` unless `out` is free, empty, or what may be replaced."""
     _tidy_left(out, contents)
     if out.exists() and not out.is_dir():
@@ -197,7 +197,7 @@ def check_target(out: Path, contents: Contents, overwrite: bool) -> None:
         )
 
 
-def _tidy(out: Path, contents: Contents) -> None:
+def _tidy(out: Path, contents: FolderKind) -> None:
     """Remove what a finished folder has from its making; the lock last, which says that there is some.
 
     What people put into the earlier folder, such as their decisions, is kept.
@@ -215,7 +215,7 @@ def _tidy(out: Path, contents: Contents) -> None:
     (out / LOCK).unlink()
 
 
-def _tidy_left(out: Path, contents: Contents) -> None:
+def _tidy_left(out: Path, contents: FolderKind) -> None:
     """Tidy up what a run left that was killed when its folder was there already."""
     left = out / LOCK
     with suppress(OSError):  # a folder that cannot be written is told by whoever writes it

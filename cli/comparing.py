@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auditor.workspace import Contents, Workspace, check_target
+from auditor.workspace import FolderKind, Workspace, check_target
 from cli import options as o
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _own_names(folder: Path) -> Container[str]:
     return (DOCUMENT, PAGE, LEDGER)
 
 
-COMPARISON = Contents("a comparison", is_comparison, _own_names)
+COMPARISON = FolderKind("a comparison", is_comparison, _own_names)
 
 
 @dataclass(frozen=True)

@@ -83,13 +83,13 @@ def export(
     """Hand the findings over to Label Studio, FiftyOne or CVAT."""
     from auditor.storage import load
     from auditor.version_files import reads_folders
-    from auditor.workspace import Contents, Workspace, check_target
+    from auditor.workspace import FolderKind, Workspace, check_target
     from cli.auditing import check_out
 
     kinds = tuple(kind or ())
     _check_options(to, {"--image-prefix": image_prefix is not None, "--link": link, "--zip": archive}, kinds)
     # An export is never replaced: people may have put their work beside it.
-    contents = Contents("an export", lambda folder: False, lambda folder: ())
+    contents = FolderKind("an export", lambda folder: False, lambda folder: ())
     check_target(out, contents, False)
     loaded = load(audit)
     if reads_folders(loaded, loaded.dataset.root):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from auditor import workspace
-from auditor.workspace import Contents
+from auditor.workspace import FolderKind
 
 
 class Workspace(workspace.Workspace):
@@ -34,4 +34,4 @@ def _own_names(folder: Path) -> Container[str]:
     return AUDIT_FILES
 
 
-AUDIT = Contents("an audit", _is_audit, _own_names, goes_on=True)
+AUDIT = FolderKind("an audit", _is_audit, _own_names, goes_on=True)

@@ -14,7 +14,7 @@ import pytest
 
 from auditor import workspace
 from auditor.errors import DataError, OutputError, UsageError
-from auditor.workspace import Contents
+from auditor.workspace import FolderKind
 from cli.workspace import Workspace, check_target
 
 
@@ -144,7 +144,7 @@ def test_an_error_of_the_data_leaves_no_stages(error: type[BaseException], tmp_p
 
 def test_stages_are_not_for_folders_of_another_kind(tmp_path: Path) -> None:
     stopped_run(tmp_path / "out", KeyboardInterrupt, "of an audit")
-    version = Contents("a version", lambda folder: False, lambda folder: ())
+    version = FolderKind("a version", lambda folder: False, lambda folder: ())
     with workspace.Workspace(tmp_path / "out", version, False, {}) as made:
         assert not made.stages.exists()
         made.finish()
