@@ -5,12 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+
+from auditor.arrays import Floats
+from auditor.results import Backbone
 
 SIDE = 40
 
 
 COLOURS = np.array([[220, 60, 40], [40, 200, 70], [60, 80, 230], [200, 200, 60]])
+
+
+class Colours:
+    """Makes vectors of a picture's colours in a grid of 4 x 4 cells."""
+
+    backbone = Backbone("colours", "cells", "0" * 64, 48, "40 px", "fp32")
+    input_size, batch_size = 40, 8
+
+    def prepare(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.asarray(Image.fromarray(rgb).resize((40, 40)))
+
+    def encode(self, batch: NDArray[np.uint8]) -> Floats:
+        cells = batch.reshape(len(batch), 4, 10, 4, 10, 3).mean(axis=(2, 4), dtype=np.float32)
+        return cells.reshape(len(batch), 48)
 
 
 def picture(kind: int, number: int) -> np.ndarray:

@@ -8,30 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
-from pictures import make_folders
+from pictures import Colours, make_folders
 from PIL import Image
 from stages import make_dataset, run_stages
 
 import auditor
-from auditor.arrays import Floats
-from auditor.results import Audit, Backbone, Dataset
+from auditor.results import Audit, Dataset
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
-
-
-class Colours:
-    """Makes vectors of a picture's colours in a grid of 4 x 4 cells."""
-
-    backbone = Backbone("colours", "cells", "0" * 64, 48, "40 px", "fp32")
-    input_size, batch_size = 40, 8
-
-    def prepare(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return np.asarray(Image.fromarray(rgb).resize((40, 40)))
-
-    def encode(self, batch: NDArray[np.uint8]) -> Floats:
-        cells = batch.reshape(len(batch), 4, 10, 4, 10, 3).mean(axis=(2, 4), dtype=np.float32)
-        return cells.reshape(len(batch), 48)
 
 
 def audit_vectors(dataset: Dataset, vectors: np.ndarray, folder: Path) -> Audit:

@@ -9,30 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from pictures import class_vectors, make_folders, make_manifest, write_picture
-from PIL import Image
+from pictures import Colours, class_vectors, make_folders, make_manifest, write_picture
 
 import auditor
-from auditor.arrays import Floats
 from auditor.audit import count_label_errors
 from auditor.errors import DataError, UsageError
 from auditor.neighbours import find_neighbours
-from auditor.results import KINDS, Audit, Backbone, Finding, Neighbours, Thresholds
-
-
-class Colours:
-    """Makes vectors of a picture's colours in a grid of 4 x 4 cells."""
-
-    backbone = Backbone("colours", "cells", "0" * 64, 48, "40 px", "fp32")
-    input_size, batch_size = 40, 8
-
-    def prepare(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return np.asarray(Image.fromarray(rgb).resize((40, 40)))
-
-    def encode(self, batch: NDArray[np.uint8]) -> Floats:
-        cells = batch.reshape(len(batch), 4, 10, 4, 10, 3).mean(axis=(2, 4), dtype=np.float32)
-        return cells.reshape(len(batch), 48)
+from auditor.results import KINDS, Audit, Finding, Neighbours, Thresholds
 
 
 @pytest.fixture(scope="module")

@@ -10,32 +10,18 @@ import numpy as np
 import pillow_heif
 import pytest
 from numpy.typing import NDArray
-from pictures import make_folders, picture
+from pictures import Colours, make_folders, picture
 from PIL import Image, ImageOps
 
 from auditor import decoding
-from auditor.arrays import Floats
 from auditor.dataset import read_dataset
 from auditor.embeddings import run_embedding
 from auditor.errors import DataError
 from auditor.images import decode_rgb, read_image
-from auditor.results import Backbone
 from auditor.store import Store
 
 CLOSE = 6.0
 """Mean difference in grey levels that encoding may make; another picture or turn makes more than 40."""
-
-
-class Colours:
-    backbone = Backbone("colours", "cells", "0" * 64, 48, "40 px", "fp32")
-    input_size, batch_size = 40, 8
-
-    def prepare(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return np.asarray(Image.fromarray(rgb).resize((40, 40)))
-
-    def encode(self, batch: NDArray[np.uint8]) -> Floats:
-        cells = batch.reshape(len(batch), 4, 10, 4, 10, 3).mean(axis=(2, 4), dtype=np.float32)
-        return cells.reshape(len(batch), 48)
 
 
 def scene(width: int = 72, height: int = 48) -> Image.Image:
