@@ -33,7 +33,7 @@ from auditor.sources.descriptions import read_descriptions
 from auditor.sources.holders import is_holder, read_holder, read_holders
 from auditor.sources.hugging_face import is_hub_object, read_hub_object
 from auditor.sources.manifests import MANIFEST_NAMES, read_rows
-from auditor.sources.names import ARCHIVE_SUFFIXES, encode_name, locate, plural
+from auditor.sources.names import ARCHIVE_SUFFIXES, encode_name, plural
 from auditor.sources.objects import read_objects
 from auditor.sources.options import LAYOUTS, ReadOptions
 from auditor.sources.placing import dataset_of_placed_rows
@@ -46,7 +46,6 @@ __all__ = [
     "MANIFEST_NAMES",
     "Dataset",
     "ReadOptions",
-    "file_path",
     "fingerprint",
     "read_dataset",
     "take",
@@ -147,11 +146,6 @@ def _find_manifest(path: Path, options: ReadOptions) -> Path | None:
 def _read_held(path: Path, about: Source, options: ReadOptions) -> Dataset | None:
     """Return the dataset of a file that holds pictures, or a folder of such files; None for class folders."""
     return read_holders(path, about, options) if path.is_dir() else read_holder(path, about, options)
-
-
-def file_path(dataset: Dataset, row: int) -> str:
-    """Return the path of a sample's file that `open` takes, also where the name is not UTF-8."""
-    return locate(os.fspath(dataset.root), str(dataset.table["path"].iat[row]))
 
 
 def take(dataset: Dataset, rows: NDArray[Any]) -> Dataset:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from auditor.arrays import Floats
-from auditor.results import Backbone
+from auditor.results import Backbone, Dataset
 
 SIDE = 40
 
@@ -29,6 +29,13 @@ class Colours:
     def encode(self, batch: NDArray[np.uint8]) -> Floats:
         cells = batch.reshape(len(batch), 4, 10, 4, 10, 3).mean(axis=(2, 4), dtype=np.float32)
         return cells.reshape(len(batch), 48)
+
+
+def file_path(dataset: Dataset, row: int) -> str:
+    """The name under which a sample's file is opened."""
+    name = dataset.contents.file(dataset.table["path"].iat[row])
+    assert name is not None
+    return name
 
 
 def picture(kind: int, number: int) -> np.ndarray:

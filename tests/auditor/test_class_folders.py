@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from pictures import file_path
 from PIL import Image
 
-from auditor.dataset import ReadOptions, file_path, read_dataset
+from auditor.dataset import ReadOptions, read_dataset
 from auditor.errors import DataError, UsageError
 from auditor.results import Dataset
 from auditor.sources.names import HEIC_SUFFIXES, IMAGE_SUFFIXES

@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pictures import file_path
 from PIL import Image
 from toy import toy_audit
 
 from auditor.arrays import as_ids
 from auditor.cleaning import CleanOptions, WriteOptions, plan_version, version_document, write_version
-from auditor.dataset import ReadOptions, file_path, fingerprint, read_dataset
+from auditor.dataset import ReadOptions, fingerprint, read_dataset
 from auditor.decisions import Decision, DecisionFile, write_decisions
 from auditor.errors import AuditError, DataError, OutputError, UsageError
 from auditor.images import byte_digest

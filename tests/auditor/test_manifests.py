@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pictures import file_path
 
-from auditor.dataset import ReadOptions, file_path, read_dataset
+from auditor.dataset import ReadOptions, read_dataset
 from auditor.errors import DataError, UsageError
 from auditor.results import Dataset
 

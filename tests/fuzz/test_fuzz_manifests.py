@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from fuzzing import ODD_TEXTS, Fuzz, spoiled, spoiled_json
 from hypothesis import strategies as st
+from pictures import file_path
 
-from auditor.dataset import Dataset, ReadOptions, file_path, read_dataset
+from auditor.dataset import Dataset, ReadOptions, read_dataset
 from auditor.errors import AuditError
 from auditor.results import TABLE_COLUMNS
 from auditor.user_arrays import read_ids, read_predictions
