@@ -33,7 +33,11 @@ test: $(VENV)/.installed-dev chromium
 	$(BIN)/python -m pytest -m "$$marks" $(CLUSTER) && exit $$together
 
 nightly: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m nightly -s
+	@counts=$$(mktemp -d); \
+	each="$(BIN)/python -m pytest -m nightly -rP --durations=20 --tallies $$counts/counts.json"; \
+	OMP_NUM_THREADS=1 $$each $(SEVERAL) --dist worksteal --ignore $(CLUSTER); together=$$?; \
+	$$each $(CLUSTER); cluster=$$?; \
+	rm -rf $$counts; exit $$((together | cluster))
 
 # The browser tests want Debian's chromium; it is installed where that is possible.
 chromium:

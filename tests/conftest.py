@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import Command, Done
-from faults.tally import print_table
+from faults.tally import add, counted, print_table
 
 # Before torch and BLAS are loaded: test machines are small, and several thread pools on two cores fight.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--tallies FILE` adds the counts of faults to those of an earlier run."""
+    parser.addoption("--tallies", metavar="FILE", help="add the counts of faults to those in this file")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist hands over what it counted."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["tallies"] = counted(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take over what a worker counted; one that broke down has handed nothing over."""
+    handed: Mapping[str, Any] = getattr(node, "workeroutput", {})
+    add(node.config, handed.get("tallies", {}))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Close `make nightly` with the table of the faults that were tried."""
-    if config.option.markexpr == "nightly":
+    """Close `make nightly` with the table of the faults that were tried; not each worker's own."""
+    if config.option.markexpr == "nightly" and not hasattr(config, "workerinput"):
         print_table(terminalreporter, config)
 
 

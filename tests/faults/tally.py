@@ -11,12 +11,17 @@ failure stands in the table as well:
         ...
         tally(request, "kill -9 of a run", tried=20, survived=same, rows_lost=lost)
         assert (same, lost) == (20, 0)
+
+Under pytest-xdist each worker counts, and hands its counts over when it ends. With `--tallies FILE` those of
+an earlier run are added, so that what needs two runs closes with one table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
+from pathlib import Path
 
 import pytest
 
@@ -45,9 +50,20 @@ def tally(request: pytest.FixtureRequest, fault: str, tried: int, survived: int,
     rows_lost : samples missing from, or wrong in, results that were called done.
     """
     assert 0 <= survived <= tried and rows_lost >= 0, (fault, tried, survived, rows_lost)
-    tallies = request.config.stash.setdefault(TALLIES, {})
-    before = tallies.get(fault, Tally())
-    tallies[fault] = Tally(before.tried + tried, before.survived + survived, before.rows_lost + rows_lost)
+    add(request.config, {fault: [tried, survived, rows_lost]})
+
+
+def add(config: pytest.Config, counts: Mapping[str, Iterable[int]]) -> None:
+    """Add {fault: (tried, survived, rows lost)} to what this session has counted."""
+    tallies = config.stash.setdefault(TALLIES, {})
+    for fault, more in counts.items():
+        before = astuple(tallies.get(fault, Tally()))
+        tallies[fault] = Tally(*(a + b for a, b in zip(before, more, strict=True)))
+
+
+def counted(config: pytest.Config) -> dict[str, list[int]]:
+    """Return what this session has counted, in the form that `add` takes and JSON keeps."""
+    return {fault: list(astuple(t)) for fault, t in config.stash.get(TALLIES, {}).items()}
 
 
 def table_lines(tallies: dict[str, Tally]) -> Iterable[str]:
@@ -61,6 +77,11 @@ def table_lines(tallies: dict[str, Tally]) -> Iterable[str]:
 
 def print_table(reporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the table at the end of a session in which something was counted; called by conftest's hook."""
+    if config.option.tallies:
+        file = Path(config.option.tallies)
+        if file.exists():
+            add(config, json.loads(file.read_text()))
+        file.write_text(json.dumps(counted(config)))
     tallies = config.stash.get(TALLIES, {})
     if tallies:
         reporter.section("Faults")
