@@ -53,6 +53,15 @@ def test_planted_errors_are_found_and_nothing_else(tmp_path: Path) -> None:
     assert len(flagged(clean)) <= 2
 
 
+def test_vectors_that_memorised_the_labels_hide_the_wrong_ones(tmp_path: Path) -> None:
+    """The README names this limit: a network trained on the labels under audit agrees with them."""
+    _, given, truth = classes_with_errors()
+    memorised = 4 * np.eye(4, 24)[given] + 0.9 * np.random.default_rng(3).normal(size=(400, 24))
+    dataset = make_dataset(given)
+    found = flagged(audit_vectors(dataset, memorised, tmp_path))
+    assert len(found & set(dataset.ids[given != truth])) <= 1
+
+
 def test_labels_at_chance_are_not_called_wrong(tmp_path: Path) -> None:
     """Where nothing tells the classes apart there is no evidence against any label."""
     vectors, _, truth = classes_with_errors()
