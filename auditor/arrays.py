@@ -7,18 +7,22 @@ Rows join by id (`rows_of`), never by position.
 
 from __future__ import annotations
 
+import ast
 import math
+import re
+import sys
 import tokenize
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from auditor.errors import DataError
+from auditor.faults import SHOWN_CHARACTERS
 
 Ids = NDArray[np.object_]
 Floats = NDArray[np.float32]
@@ -91,6 +95,10 @@ def check_range(owner: object, name: str, low: float, high: float) -> None:
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 """Versions of the .npy format that hold plain numbers and texts."""
+_HEADER_BYTES = 10_000
+"""Longest header that numpy reads."""
+_LONG = re.compile(r"(?<=\d)L\b")
+"""Python 2 wrote numbers as 10L."""
 
 
 def read_array(file: Path, mapped: bool = False) -> NDArray[Any]:
@@ -106,13 +114,16 @@ def read_array(file: Path, mapped: bool = False) -> NDArray[Any]:
         with warnings.catch_warnings(category=UserWarning, action="ignore"):  # of headers by Python 2
             _check_header(file)
             array: NDArray[Any] = np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
+        if array.dtype.kind == "U" and not _are_characters(array):
+            raise DataError("its texts hold what is no character")
         return array
     except OSError as error:
         raise DataError(f"it cannot be read: {error.strerror or error}") from error
     except MemoryError as error:
         raise DataError("its array does not fit into memory") from error
-    except (EOFError, OverflowError, RecursionError, TypeError, ValueError) as error:
-        raise DataError(f"it is damaged: {str(error).splitlines()[0] or type(error).__name__}") from error
+    except (EOFError, LookupError, OverflowError, RecursionError, TypeError, ValueError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"it is damaged: {said[:SHOWN_CHARACTERS]}") from error
 
 
 def _check_header(file: Path) -> None:
@@ -126,13 +137,56 @@ def _check_header(file: Path) -> None:
         version = np.lib.format.read_magic(opened)
         if version not in _HEADERS:
             raise DataError(f"it is of version {version[0]}.{version[1]} of the .npy format")
+        opened.seek(0)
         try:
+            check_types(opened)
+            opened.seek(len(np.lib.format.MAGIC_PREFIX) + 2)
             shape, _, dtype = _HEADERS[version](opened)
         except (SyntaxError, tokenize.TokenError) as error:  # the header is Python text
             raise DataError("its header is damaged") from error
         left = file.stat().st_size - opened.tell()
     if dtype.hasobject:
         raise DataError("it holds Python objects")
+    if dtype.kind == "V":
+        raise DataError(f"it holds neither numbers nor texts, but {str(dtype)[:SHOWN_CHARACTERS]}")
     needed = math.prod(shape) * max(dtype.itemsize, 1)
     if min(shape, default=0) < 0 or needed > left:
         raise DataError(f"it is cut off: {left:,} bytes are no array {shape} of {dtype}")
+
+
+def _are_characters(texts: NDArray[np.str_]) -> bool:
+    """Tell whether an array of texts holds nothing beyond Unicode, which Python fails on."""
+    codes = np.ascontiguousarray(texts).astype(texts.dtype.newbyteorder("=")).view(np.uint32)
+    return codes.size == 0 or int(codes.max()) <= sys.maxunicode
+
+
+def check_types(opened: BinaryIO) -> None:
+    """Raise `ValueError` for a .npy file whose header asks for a type that numpy must not be given.
+
+    numpy divides by the numbers in the brackets of types of times, and a zero among them ends the process.
+    The header is any Python literal, so it is read as one. `opened` is read from its start.
+
+    Raises
+    ------
+    ValueError, SyntaxError, RecursionError, MemoryError, TypeError
+        If there is no such header.
+    """
+    major = opened.read(len(np.lib.format.MAGIC_PREFIX) + 2)[-2:-1]
+    width = 2 if major == b"\1" else 4
+    length = int.from_bytes(opened.read(width), "little")
+    text = opened.read(min(length, _HEADER_BYTES)).decode("latin-1")
+    try:
+        header = ast.literal_eval(text.strip())
+    except SyntaxError:
+        header = ast.literal_eval(_LONG.sub("", text.strip()))
+    if not isinstance(header, dict):
+        raise ValueError("its header is no dictionary")
+    _refuse_times(header.get("descr"))
+
+
+def _refuse_times(descr: object) -> None:
+    if isinstance(descr, str) and "[" in descr:
+        raise ValueError("it holds times")
+    if isinstance(descr, (list, tuple)):
+        for part in descr:
+            _refuse_times(part)

@@ -29,7 +29,7 @@ class DecisionRow(BaseModel):
     digest: str = Field(description="Digest of its pixels; empty when the file does not decode.")
     kind: Kind = Field(description="The question; label_check on a page that hides what the audit thinks.")
     decision: Literal["keep", "relabel", "drop", "unsure"]
-    given: str = Field(alias="from", description="The label it had.")
+    given: str = Field(alias="from", min_length=1, description="The label it had.")
     to: str = Field("", description="The new label; only with relabel, else empty.")
     note: str = ""
     t: str = Field("", description="When it was decided, ISO 8601 in UTC.")

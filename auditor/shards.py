@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from auditor.arrays import check_types
 from auditor.writing import is_temporary, save_array, why, write_durably
 
 KEYS_SUFFIX = ".keys"
@@ -274,6 +275,8 @@ def _read_rows(path: Path) -> Rows:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a damaged header, which the checksums tell
+            with path.open("rb") as opened:
+                check_types(opened)
             rows = np.load(path, mmap_mode="r" if big else None, allow_pickle=False)
     except OSError:
         raise

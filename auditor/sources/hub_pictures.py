@@ -103,6 +103,7 @@ def load_saved(folder: Path) -> dict[str, Any]:
     try:
         with _without_bars(datasets):
             loaded = datasets.load_from_disk(os.path.abspath(folder))  # noqa: PTH100 - no link is followed
+            loaded = loaded.with_format(None)  # whatever it says of its format
             for rows in splits_of(loaded).values():
                 rows.data.table.validate(full=True)  # arrow trusts what a file says, wherever it points to
     except Exception as error:  # the library and arrow raise nearly every type on damaged folders

@@ -13,6 +13,7 @@ from typing import Any
 from auditor.errors import DataError
 from auditor.faults import short
 from auditor.sources.names import plural
+from auditor.sources.parquet_footer import Group, read_groups
 
 SAID_CHARACTERS = 300
 MOST_ROWS = 1 << 28
@@ -45,7 +46,7 @@ def read_parquet(path: Path, choose: Callable[[list[str]], Sequence[str]] = list
             # Texts stay packed until their length is known: one long text may stand in a million rows.
             packed = [name for name in names if _is_text(schema.field(name).type)]
             file = parquet.ParquetFile(opened, read_dictionary=packed)
-            _check_claims(file, set(names), path.name)
+            _check_claims(read_groups(opened), set(names), path.name)
             table = file.read(columns=names)
         table.validate(full=True)
         return _unpack(table, path.name)
@@ -62,15 +63,14 @@ def _is_text(kind: Any) -> bool:
     return any(ask(kind) for ask in asked)
 
 
-def _check_claims(file: Any, names: set[str], name: str) -> None:
+def _check_claims(groups: Sequence[Group], names: set[str], name: str) -> None:
     """Hold what a Parquet file says about itself against the limits, before anything is unpacked."""
-    about = file.metadata
-    groups = [about.row_group(i) for i in range(about.num_row_groups)]
-    chunks = (group.column(i) for group in groups for i in range(group.num_columns))
-    unpacked = sum(c.total_uncompressed_size for c in chunks if c.path_in_schema.split(".")[0] in names)
-    if about.num_rows > MOST_ROWS or unpacked > MOST_BYTES:
+    rows = sum(group.rows for group in groups)
+    chunks = (chunk for group in groups for chunk in group.chunks)
+    unpacked = sum(c.unpacked_bytes for c in chunks if c.path.split(".")[0] in names)
+    if rows > MOST_ROWS or unpacked > MOST_BYTES:
         raise DataError(
-            f"{name} claims {plural(about.num_rows, 'row')} of {unpacked:,} bytes, more than the "
+            f"{name} claims {plural(rows, 'row')} of {unpacked:,} bytes, more than the "
             f"{MOST_ROWS:,} rows or {MOST_BYTES:,} bytes that are read: split it."
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -20,6 +20,7 @@ from auditor.sources.containers import Stamp
 from auditor.sources.manifests import ALIASES
 from auditor.sources.names import encode_name, examples
 from auditor.sources.parquet import MOST_BYTES, first_line
+from auditor.sources.parquet_footer import Group, read_groups
 from auditor.sources.tables import ColumnNames
 
 BINARY_NAMES = frozenset(
@@ -196,14 +197,13 @@ def table_facts(file: str, name: str, column: str) -> TableFacts:
     try:
         with open(file, "rb") as opened:  # noqa: PTH123 - names need not be UTF-8
             table = parquet.ParquetFile(opened)
-            about = table.metadata
-            groups = [about.row_group(i) for i in range(about.num_row_groups)]
+            groups = read_groups(opened)
             if column not in table.schema_arrow.names:
                 raise DataError(f"{name} has no column {column!r}")
-            starts = tuple(accumulate((group.num_rows for group in groups), initial=0))
-            sizes = tuple(sum(c.total_uncompressed_size for c in _leaves(group, column)) for group in groups)
+            starts = tuple(accumulate((group.rows for group in groups), initial=0))
+            sizes = tuple(sum(c.unpacked_bytes for c in group.below(column)) for group in groups)
             missing = any(_may_miss_bytes(group, column) for group in groups)
-            elsewhere = picture_names(table, column) if missing else None
+            elsewhere = picture_names(table, groups, column) if missing else None
             return TableFacts(Stamp.of(os.fstat(opened.fileno())), starts, sizes, elsewhere)
     except DataError:
         raise
@@ -213,20 +213,12 @@ def table_facts(file: str, name: str, column: str) -> TableFacts:
         raise DataError(f"{name}, which holds it, cannot be read: {first_line(error)}") from None
 
 
-def _leaves(group: Any, column: str) -> list[Any]:
-    """Return the chunks of a row group that belong to a column."""
-    found = [group.column(i) for i in range(group.num_columns)]
-    return [c for c in found if c.path_in_schema == column or c.path_in_schema.startswith(f"{column}.")]
-
-
-def _may_miss_bytes(group: Any, column: str) -> bool:
+def _may_miss_bytes(group: Group, column: str) -> bool:
     """Tell whether a row group may have rows without bytes, as far as the file's statistics say."""
-    leaves = [c for c in _leaves(group, column) if c.path_in_schema == f"{column}.bytes"]
-    said = [c.statistics for c in leaves]
-    return any(s is None or not s.has_null_count or s.null_count > 0 for s in said)
+    return any(chunk.nulls != 0 for chunk in group.chunks if chunk.path == f"{column}.bytes")
 
 
-def picture_names(table: Any, column: str) -> Any:
+def picture_names(table: Any, groups: Sequence[Group], column: str) -> Any:
     """Return the path that each row of an open file tells beside its picture, (rows,), or None."""
     import pyarrow as pa
 
@@ -234,9 +226,7 @@ def picture_names(table: Any, column: str) -> Any:
     if not pa.types.is_struct(kind) or kind.get_field_index("path") < 0:
         return None
     leaf = f"{column}.path"
-    groups = [table.metadata.row_group(i) for i in range(table.metadata.num_row_groups)]
-    chunks = [c for group in groups for c in _leaves(group, column) if c.path_in_schema == leaf]
-    size = sum(chunk.total_uncompressed_size for chunk in chunks)
+    size = sum(c.unpacked_bytes for group in groups for c in group.chunks if c.path == leaf)
     if size > MOST_BYTES:
         return None
     names = [chunk.field("path") for chunk in table.read(columns=[leaf]).column(0).chunks]

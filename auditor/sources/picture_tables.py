@@ -19,6 +19,8 @@ from auditor.results import Dataset
 from auditor.sources.containers import in_threads, last_part, row_path, split_named
 from auditor.sources.names import encode_name, plural
 from auditor.sources.options import ReadOptions
+from auditor.sources.parquet import first_line
+from auditor.sources.parquet_footer import read_groups
 from auditor.sources.picture_columns import (
     PictureSchema,
     TableFacts,
@@ -124,23 +126,29 @@ def _rows(
     if len(frame) != facts.starts[-1]:
         raise DataError(f"{name} has changed while it was read.")
     frame["label"] = name_classes(texts(frame["label"]), about.names or classes)
-    named = _names(file, about) if about.nested else [""] * len(frame)
+    named = _names(name, file, about) if about.nested else None
+    if named is not None and len(named) != len(frame):
+        raise DataError(f"{name} is damaged: it names {len(named):,} pictures in {len(frame):,} rows.")
+    named = named or [""] * len(frame)
     frame["path"] = [row_path(name, row, inner) for row, inner in enumerate(named)]
     if "split" not in frame:
         frame["split"] = split_named(name)
     return frame.astype("str")
 
 
-def _names(file: str, about: PictureSchema) -> list[str]:
-    """Return the last part of each picture's own name, (rows,), "" where it has none."""
+def _names(name: str, file: str, about: PictureSchema) -> list[str] | None:
+    """Return the last part of each picture's own name, (rows,), "" where it has none; None without names."""
+    import pyarrow as pa
     from pyarrow import parquet
 
-    with open(file, "rb") as opened:  # noqa: PTH123 - names need not be UTF-8
-        table = parquet.ParquetFile(opened)
-        names = picture_names(table, about.column)
-        if names is None:
-            return [""] * table.metadata.num_rows
-    texts_of = ((name or b"").decode("utf-8", "surrogateescape") for name in names.cast("binary").to_pylist())
+    try:
+        with open(file, "rb") as opened:  # noqa: PTH123 - names need not be UTF-8
+            names = picture_names(parquet.ParquetFile(opened), read_groups(opened), about.column)
+    except (OSError, pa.ArrowException, ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
+        raise DataError(f"{name} cannot be read as Parquet: {first_line(error)}.") from None
+    if names is None:
+        return None
+    texts_of = ((text or b"").decode("utf-8", "surrogateescape") for text in names.cast("binary").to_pylist())
     return [last_part(encode_name(text)) for text in texts_of]
 
 

@@ -176,6 +176,10 @@ def odd_arrays(valid: np.ndarray) -> list[bytes]:
         b"\x93NUMPY\x02\x00\xff\xff\xff\x7f{",
         b"\x93NUMPY\x03\x00\x02\x00{}",
     ]
+    made += [(header.replace(b"f4", b"U1") % b"3,").ljust(128) + b"\xff" * 12]
+    kinds = (b"('<f4',)", b"()", b"[()]", b"'<M8[D/0]'")
+    made += [(header.replace(b"'<f4'", kind) % b"3, 4").ljust(128) + b"\0" * 400 for kind in kinds]
+    made += [b"\x93NUMPY\x01\x00\xff\x01" + (header % b"3, 4")[10:].ljust(511, b"\0")]
     made += [b"\x93NUMPY\x01\x00\x40\x00" + text.ljust(64) for text in (b"-" * 60, b"{'a'", b"'''", b"1L")]
     return made
 
@@ -220,7 +224,9 @@ ODD_COLUMNS: dict[str, Callable[[Any], Any]] = {
     "flag": lambda column: pa.array([True] * len(column)),
     "bytes": lambda column: pa.array([b"\xff"] * len(column)),
     "zero": lambda column: pa.array([0] * len(column), pa.int32()),
-    "packed": lambda column: column if column.null_count else column.dictionary_encode(),
+    "packed": lambda column: (
+        column if column.null_count or pa.types.is_nested(column.type) else column.dictionary_encode()
+    ),
 }
 
 
