@@ -104,6 +104,43 @@ def test_a_sentence_of_pyarrow_is_one_line(tmp_path: Path) -> None:
             assert "\n" not in str(error)
 
 
+def named_pictures(folder: Path) -> Path:
+    names = [f"a long enough name {row}.png" for row in range(40)]
+    pictures = [{"bytes": b"x" * 9, "path": name} for name in names]
+    return parquet(folder, image=pictures, label=["cat", "dog"] * 20)
+
+
+def test_damaged_names_of_pictures_in_parquet(tmp_path: Path) -> None:
+    """A damaged page of names was a traceback, and so were fewer names than rows."""
+    file = named_pictures(tmp_path)
+    valid = file.read_bytes()
+    found, at = 0, valid.index(b"a long enough")
+    for place in range(at - 60, at + 40):
+        file.write_bytes(valid[:place] + bytes([valid[place] ^ 0xFF]) + valid[place + 1 :])
+        try:
+            read_dataset(file)
+        except DataError as error:
+            found += 1
+            assert "\n" not in str(error)
+    assert found > 5
+
+
+@pytest.mark.parametrize("levels", [400, 450, DEEP])
+def test_a_saved_dataset_that_tells_a_nested_format(levels: int, tmp_path: Path) -> None:
+    """The library copies what state.json tells, level by level, and once did after the errors were caught."""
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features(image=datasets.Image(), label=datasets.ClassLabel(names=["cat", "dog"]))
+    columns = {"image": [{"bytes": b"x", "path": "x.jpg"}] * 4, "label": [0, 1, 0, 1]}
+    datasets.Dataset.from_dict(columns, features=features).save_to_disk(tmp_path / "saved")
+    state = tmp_path / "saved" / "state.json"
+    told = json.dumps({**json.loads(state.read_text()), "_output_all_columns": "DEEP"})
+    state.write_text(told.replace('"DEEP"', "[" * levels + "]" * levels))
+    try:
+        assert len(read_dataset(tmp_path / "saved")) == 4
+    except DataError as error:
+        assert "saved Hugging Face dataset" in str(error)
+
+
 def test_a_label_as_long_as_a_book_is_not_quoted_whole(tmp_path: Path) -> None:
     text = f"label\n{'x' * 10_000}\n{'x' * 10_000}\n"
     one_sentence(lambda: read_dataset(manifest(tmp_path, "m.csv", text), VECTORS), "one class only")
@@ -134,11 +171,12 @@ def decisions(folder: Path, **changes: Any) -> Path:
         {"schema": "DEEP"},
         {"note": "DEEP", "report_id": "DEEP"},
         {"row": {"kind": "DEEP"}},
+        {"row": {"from": ""}},
         {"counts": {"x" * 9999: "y"}},
     ],
-    ids=["schema", "report", "kind", "counts"],
+    ids=["schema", "report", "kind", "from", "counts"],
 )
-def test_a_nested_or_long_value_in_decisions(changes: dict[str, Any], tmp_path: Path) -> None:
+def test_a_value_of_decisions_that_none_can_be(changes: dict[str, Any], tmp_path: Path) -> None:
     one_sentence(lambda: read_reviews([decisions(tmp_path, **changes)]), "ann.json")
 
 
@@ -180,6 +218,11 @@ def test_a_lone_surrogate_or_a_nested_id_from_label_studio(tmp_path: Path) -> No
 # The user's own arrays
 
 
+def npy_file(kind: str, data: bytes, behind: str = "") -> bytes:
+    header = f"{{'descr': {kind}, 'fortran_order': False, 'shape': (6, 1), }}{behind}".encode("latin-1")
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -188,8 +231,12 @@ def test_a_lone_surrogate_or_a_nested_id_from_label_studio(tmp_path: Path) -> No
         b"\x93NUMPY\x01\x00\x40\x00" + b"{'a'".ljust(64),
         b"\x93NUMPY\x03\x00\x02\x00\x00\x00{}",
         b"\x93NUMPY\x09\x00",
+        npy_file("('<f4',)", b"\0" * 24),
+        npy_file("'<M8[D/0]'", b"\0" * 48),  # numpy divides by it, and the process ended
+        npy_file("'<U1'", b"\xff" * 24),
+        npy_file("'<f4'", b"\0" * 24, behind="\0" * 5000),  # told as a sentence of 5,000 characters
     ],
-    ids=["zip", "quotes", "open", "version 3", "version 9"],
+    ids=["zip", "quotes", "open", "version 3", "version 9", "tuple", "times", "no characters", "long"],
 )
 def test_headers_on_which_numpys_parser_fails(data: bytes, tmp_path: Path) -> None:
     file = manifest(tmp_path, "v.npy", data)
