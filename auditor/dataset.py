@@ -61,9 +61,9 @@ def read_dataset(source: object, options: ReadOptions | None = None) -> Dataset:
     source : a folder with one folder per class (optionally under splits or domains), a folder with a
         manifest at its top, or a manifest file (.csv, .tsv, .parquet, .jsonl); a tar or a folder of tars,
         Parquet files with the pictures inside, a folder that datasets.save_to_disk wrote, an imagefolder with
-        metadata (`auditor.sources.holders`); the address, as text, of class folders or a manifest in a store
-        that fsspec reads; a pair of (paths, labels), a map-style torch dataset (`auditor.sources.objects`
-        says what its items may be), or a datasets.Dataset or DatasetDict.
+        metadata (`auditor.sources.holders`); the address, as text, of any of these in a store that fsspec
+        reads; a pair of (paths, labels), a map-style torch dataset (`auditor.sources.objects` says what its
+        items may be), or a datasets.Dataset or DatasetDict.
     options : how to read it.
 
     Returns

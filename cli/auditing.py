@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from auditor.audit import run_audit
-from auditor.dataset import ReadOptions, read_dataset
+from auditor.dataset import ReadOptions
 from auditor.errors import OutputError, UsageError
 from auditor.machines import HERE
 from auditor.results import Audit, Dataset
@@ -14,7 +14,7 @@ from auditor.settings import AuditSettings, check_settings
 from auditor.stages import StageFolder
 from auditor.storage import save
 from cli.cluster import EngineChoice
-from cli.data import data_name, local_data, shown_data
+from cli.data import data_name, local_data, read_data, shown_data
 from cli.output import print_error, print_warning
 from cli.progress import show_progress
 from cli.summary import describe_command, print_summary, summarise
@@ -47,9 +47,7 @@ def run_request(request: Request) -> None:
     out = request.out or Path(f"{data_name(request.data)}-audit")
     check_out(out, request.data)
     check_target(out, request.overwrite)
-    with show_progress(request.quiet) as progress:
-        progress("read", 0, 0)
-        dataset = read_dataset(request.data, request.reading)
+    dataset = read_data(request.data, request.reading, request.quiet)
     command = describe_command(dataset, request.reading, request.settings)
     settings = replace(request.settings, command=command)
     started = {"settings": asdict(settings), "data": [shown_data(request.data), len(dataset)]}

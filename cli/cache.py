@@ -12,6 +12,7 @@ from cli import options as o
 from cli.output import say
 
 if TYPE_CHECKING:
+    from auditor.sources.kept_files import KeptFiles
     from auditor.sources.kept_pictures import KeptPictures
 
 app = typer.Typer(
@@ -34,11 +35,15 @@ def store_folder(cache: Path | None) -> Path:
     return cache_folder(cache) / "store"
 
 
-def _fetched(cache: Path | None) -> KeptPictures:
-    """Return the pictures that were fetched from remote stores."""
-    from auditor.sources.kept_pictures import FOLDER_NAME, KeptPictures
+def _fetched(cache: Path | None) -> tuple[KeptPictures, KeptFiles]:
+    """Return the pictures, and the files with pictures inside, that were fetched from remote stores."""
+    from auditor.sources import kept_files, kept_pictures
 
-    return KeptPictures(cache_folder(cache) / FOLDER_NAME)
+    folder = cache_folder(cache)
+    return (
+        kept_pictures.KeptPictures(folder / kept_pictures.FOLDER_NAME),
+        kept_files.KeptFiles(folder / kept_files.FOLDER_NAME),
+    )
 
 
 @app.command("info", epilog="Example: auditor cache info --json")
@@ -49,7 +54,8 @@ def info(cache: o.Cache = None, as_json: AsJson = False) -> None:
     folder = store_folder(cache)
     empty = {"files": 0, "bytes": 0, "facts": 0, "vectors": 0}
     found: dict[str, Any] = {"folder": str(folder), **(Store(folder).info() if folder.is_dir() else empty)}
-    found |= _fetched(cache).info()
+    for kept in _fetched(cache):
+        found |= kept.info()
     if as_json:
         say(json.dumps(found))
         return
@@ -59,6 +65,8 @@ def info(cache: o.Cache = None, as_json: AsJson = False) -> None:
     )
     if found["pictures"]:
         say(f"{found['picture_bytes'] / 1e6:,.1f} MB in {found['pictures']:,} pictures fetched from stores")
+    if found["remote_files"]:
+        say(f"{found['file_bytes'] / 1e6:,.1f} MB in {found['remote_files']:,} files fetched from stores")
 
 
 @app.command("clear", epilog="Example: auditor cache clear")
@@ -67,7 +75,7 @@ def clear(cache: o.Cache = None, as_json: AsJson = False) -> None:
     from auditor.store import Store
 
     folder = store_folder(cache)
-    freed = (Store(folder).clear() if folder.is_dir() else 0) + _fetched(cache).clear()
+    freed = (Store(folder).clear() if folder.is_dir() else 0) + sum(k.clear() for k in _fetched(cache))
     if as_json:
         say(json.dumps({"folder": str(folder), "bytes_freed": freed}))
     else:

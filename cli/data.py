@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from auditor.sources.addresses import address_name, is_address, local_path, shown_address
+
+if TYPE_CHECKING:
+    from auditor.results import Dataset
+    from auditor.sources.options import ReadOptions
 
 
 def local_data(data: str) -> Path | None:
     """Return DATA as a path, None where it is an address."""
     return None if is_address(data) else Path(local_path(data))
+
+
+def read_data(data: str, reading: ReadOptions, quiet: bool) -> Dataset:
+    """Read the dataset, and show how far it is."""
+    from auditor.dataset import read_dataset
+    from cli.progress import show_progress
+
+    with show_progress(quiet) as progress:
+        progress("read", 0, 0)
+        return read_dataset(data, replace(reading, progress=progress))
 
 
 def data_name(data: str) -> str:

@@ -40,13 +40,13 @@ def embed(
     address: o.Address = None,
 ) -> None:
     """Make the vectors only, for auditor run --store."""
-    from auditor.dataset import ReadOptions, read_dataset
+    from auditor.dataset import ReadOptions
     from auditor.settings import AuditSettings, check_settings, open_again, open_encoder
     from auditor.sharding import Embedder, Here, embed_into
     from auditor.store import Store
     from cli.cache import cache_folder
     from cli.cluster import EngineChoice
-    from cli.data import shown_data
+    from cli.data import read_data, shown_data
     from cli.output import print_warning, say
     from cli.progress import show_progress
 
@@ -65,7 +65,7 @@ def embed(
         cache=cache_folder(cache),
         offline=offline,
     )
-    dataset = read_dataset(data, reading)
+    dataset = read_data(data, reading, quiet)
     for note in dataset.notes:
         print_warning(note)
     with choice.open() as cluster, show_progress(quiet) as progress:

@@ -64,12 +64,12 @@ def layers(
     """Compare the layers of one backbone: how the classes come apart from layer to layer."""
     from auditor.comparisons.layers import compare_layers, in_depth_order, run_layers
     from auditor.comparisons.layers_document import layers_document
-    from auditor.dataset import ReadOptions, read_dataset
+    from auditor.dataset import ReadOptions
     from auditor.settings import AuditSettings
     from cli.auditing import check_out
     from cli.cache import cache_folder, store_folder
     from cli.comparing import Output
-    from cli.data import data_name
+    from cli.data import data_name, read_data
     from cli.models_summary import layers_lines, print_comparison
     from cli.output import print_warning
     from cli.progress import show_progress
@@ -99,7 +99,7 @@ def layers(
         cache=cache_folder(cache),
         offline=offline,
     )
-    dataset = read_dataset(data, reading)
+    dataset = read_data(data, reading, quiet)
     with show_progress(quiet) as progress:
         audits = run_layers(dataset, settings, chosen, progress=progress, warn=print_warning)
         comparison = compare_layers(audits, chosen, seed, progress)

@@ -10,16 +10,15 @@ import copy
 import faulthandler
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import pytest
+from faults.tally import tally
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.errors import UnsatisfiedAssumption
 
 from auditor.errors import AuditError
 
@@ -73,27 +72,29 @@ class Fuzz(Protocol):
     def __call__(self, reader: str, check: Check, **drawn: Strategy) -> None: ...
 
 
-def hold(profile: str, check: Check, drawn: Mapping[str, Strategy]) -> tuple[int, int]:
-    """Hold `check` against drawn cases, within bounds; return how many were tried and how many passed."""
-    counts = Counter[str]()
+def hold(
+    request: pytest.FixtureRequest, profile: str, reader: str, check: Check, drawn: Mapping[str, Strategy]
+) -> None:
+    """Hold `check` against drawn cases, within bounds; they are counted in a line of the table of faults."""
+    survived = 0
 
     def bounded(**values: Any) -> None:
+        nonlocal survived
         faulthandler.dump_traceback_later(MOST_SECONDS, exit=True)
         try:
             check(**values)
-            counts["survived"] += 1
-        except UnsatisfiedAssumption:  # drawn to no end, so no case
-            raise
-        except Exception:
-            counts["failed"] += 1
-            raise
+            survived += 1
         finally:
             faulthandler.cancel_dump_traceback_later()
 
     bounded.__name__ = re.sub(r"\W+", "_", check.__qualname__)  # what a derandomized run is seeded by
-    with bounded_memory(MOST_BYTES):
-        settings(settings.get_profile(profile))(given(**drawn)(bounded))()
-    return counts.total(), counts["survived"]
+    failed = 1
+    try:
+        with bounded_memory(MOST_BYTES):
+            settings(settings.get_profile(profile))(given(**drawn)(bounded))()
+        failed = 0
+    finally:
+        tally(request, f"fuzzed {reader}", survived + failed, survived)
 
 
 def one_sentence(read: Callable[[], object], *words: str) -> None:

@@ -53,7 +53,7 @@ def make_tar(file: Path, members: Iterable[tuple[str, object]]) -> Path:
     return file
 
 
-def run(command: Command, data: Path, out: Path, cache: Path, *more: object) -> Path:
+def run(command: Command, data: Path | str, out: Path, cache: Path, *more: object) -> Path:
     done = command("run", data, "--backbone", "bundled", "--out", out, "--cache", cache, *more)
     assert done.code == 0, done.err
     return out
@@ -80,7 +80,7 @@ def audits_agree(folders: Path, packed: Path, ids: Mapping[str, str]) -> None:
 
 
 def goes_the_whole_way(
-    command: Command, monkeypatch: pytest.MonkeyPatch, data: Path, packed: Path, tmp_path: Path
+    command: Command, monkeypatch: pytest.MonkeyPatch, data: Path | str, packed: Path, tmp_path: Path
 ) -> None:
     """A second run embeds nothing; the loaded audit gives its page, controls and a cleaned copy of all."""
     with monkeypatch.context() as patched:

@@ -10,6 +10,7 @@ import posixpath
 import re
 from urllib.parse import quote, unquote, unquote_to_bytes
 
+from auditor.errors import UsageError
 from auditor.sources.names import encode_name
 
 HTTP = frozenset({"http", "https"})
@@ -146,3 +147,12 @@ def _part_text(part: str) -> str:
         return encode_name(raw.decode("utf-8", "surrogatepass"))
     except UnicodeDecodeError:
         return encode_name(os.fsdecode(raw))
+
+
+def check_online(offline: bool, address: object) -> None:
+    """Raise `UsageError` for an address where the network is not to be used."""
+    if offline and is_address(address):
+        raise UsageError(
+            f"{shown_address(str(address))} is read over the network, which --offline forbids: leave it "
+            "out, or name files on this machine."
+        )

@@ -29,6 +29,16 @@ METADATA_NAMES: tuple[str, ...] = ("metadata.csv", "metadata.jsonl", "metadata.p
 _HINT = "; --label-column NAME says which one holds the label"
 
 
+def choose_metadata(names: Sequence[str]) -> list[str]:
+    """Return those of a folder's files, named from its top, that are its metadata, like `find_metadata`."""
+    folders = sorted(
+        {posixpath.dirname(name) for name in names if posixpath.basename(name) in METADATA_NAMES}
+    )
+    wanted = [f for f in folders if not f or ("/" not in f and split_named(f))]
+    found = ([path for name in METADATA_NAMES if (path := posixpath.join(f, name)) in names] for f in wanted)
+    return [files[0] for files in found]
+
+
 def find_metadata(folder: Path) -> list[Path]:
     """Return the metadata files at the top of a folder and in those of its splits below, one of each."""
     try:
@@ -47,6 +57,18 @@ def read_image_folder(files: Sequence[Path], source: Source, options: ReadOption
     DataError
         If a file is damaged, a named column is missing, or there is no dataset in the rows.
     """
+    rows = read_metadata(files, source, options)
+    return None if rows is None else dataset_of_placed_rows(rows, source, options)
+
+
+def read_metadata(files: Sequence[Path], source: Source, options: ReadOptions) -> pd.DataFrame | None:
+    """Return the rows of metadata files below `source.root`, in order; None where none tells labels.
+
+    Raises
+    ------
+    DataError
+        If a file is damaged, or a named column is missing.
+    """
     frames = []
     for file in files:
         frame = _read(file, source, options)
@@ -54,8 +76,8 @@ def read_image_folder(files: Sequence[Path], source: Source, options: ReadOption
             frames.append(frame)
     if not frames:
         return None
-    rows = pd.concat(frames, ignore_index=True)
-    return dataset_of_placed_rows(rows.fillna("").astype("str"), source, options)
+    rows: pd.DataFrame = pd.concat(frames, ignore_index=True).fillna("").astype("str")
+    return rows
 
 
 def _read(file: Path, source: Source, options: ReadOptions) -> pd.DataFrame | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from auditor.arrays import Progress, no_progress
 from auditor.errors import UsageError
 from auditor.sources.addresses import is_address, local_path
 
@@ -27,6 +28,7 @@ class ReadOptions:
     cache : folder whose part `pictures` keeps what is fetched from remote stores for the next run; None keeps
         it as long as the dataset lives.
     offline : refuse remote stores.
+    progress : called with ("download", bytes done, bytes) while files that hold pictures are fetched.
     classes : names of the classes that labels count, from 0, where a dataset from Python has no names itself.
     """
 
@@ -39,6 +41,7 @@ class ReadOptions:
     cache: Path | None = None
     offline: bool = False
     classes: tuple[str, ...] | None = None
+    progress: Progress = field(default=no_progress, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.root, str) and not is_address(self.root):

@@ -8,10 +8,10 @@ import pandas as pd
 
 from auditor.errors import DataError
 from auditor.results import Dataset
+from auditor.sources.addresses import check_online
 from auditor.sources.descriptions import read_descriptions
 from auditor.sources.manifests import dataset_of_rows
 from auditor.sources.options import ReadOptions
-from auditor.sources.remote import check_online
 from auditor.sources.remote_rows import dataset_of_remote_rows, first_address
 from auditor.sources.rows import Source
 

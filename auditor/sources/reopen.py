@@ -11,10 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from auditor.contents import Contents, Folder
-from auditor.sources import hub_pictures, object_contents, remote_contents
+from auditor.sources import hub_pictures, object_contents, remote_contents, remote_files
 from auditor.sources.containers import Absent
 from auditor.sources.picture_groups import open_picture_tables
 from auditor.sources.tar_contents import open_tars
+
+
+def _open_remote_files(document: Mapping[str, Any]) -> Contents:
+    return remote_files.RemoteFiles(str(document["root"]), open_contents(document["inside"]))
+
 
 _KINDS: dict[str, Callable[[Mapping[str, Any]], Contents]] = {
     "tars": open_tars,
@@ -22,6 +27,7 @@ _KINDS: dict[str, Callable[[Mapping[str, Any]], Contents]] = {
     hub_pictures.KIND: hub_pictures.open_hub_pictures,
     object_contents.KIND: object_contents.open_objects,
     remote_contents.KIND: remote_contents.open_remote,
+    remote_files.KIND: _open_remote_files,
 }
 
 

@@ -9,10 +9,12 @@ No secret of the address stands in what is shown or raised. All of it may be cal
 from __future__ import annotations
 
 import io
+import shutil
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -35,6 +37,8 @@ WAITS_S = (0.5, 2.0)
 """.. after so many seconds."""
 CONNECT_S, SILENCE_S, WHOLE_S = 10.0, 30.0, 300.0
 """Longest wait for a connection, between two pieces of an answer, and for all of it."""
+STREAM_BYTES = 1 << 22
+"""Pieces in which files are fetched that are not held in memory."""
 LOST_AFTER = 20
 """When so many pictures in a row failed for the moment, each in all its attempts, the store is gone."""
 
@@ -54,7 +58,7 @@ LIBRARIES = {
 
 _VERSION_FACTS = (
     "size", "Size", "etag", "ETag", "md5Hash", "checksum", "blob_id", "generation", "LastModified",
-    "last_modified", "updated", "mtime", "modified", "modify", "modificationTime", "created",
+    "Last-Modified", "last_modified", "updated", "mtime", "modified", "modify", "modificationTime", "created",
 )  # fmt: skip
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504, 509, 520, 521, 522, 523, 524})
 
@@ -186,6 +190,37 @@ class RemoteFolder:
             with self._turn:  # such file systems have one connection
                 data = self.system.cat_file(place)
         return data
+
+    def copy(self, path: str, out: Any, spelled: str = "") -> None:
+        """Write a file of any size into `out`, which is cut off before each try.
+
+        Raises
+        ------
+        DataError
+            With the reason in plain words.
+        """
+        place = self.locate(path, spelled)
+        self.patiently(lambda: self._stream(place, out))
+
+    def _stream(self, place: str, out: Any) -> None:
+        out.truncate(0)
+        if self.is_web:
+            self.system.get_file(place, out)
+            return
+        turn = nullcontext() if self.system.async_impl else self._turn
+        with turn, self.system.open(place, "rb", cache_type="readahead") as opened:
+            shutil.copyfileobj(opened, out, STREAM_BYTES)
+
+    def entry(self, path: str) -> Entry:
+        """Return the entry of one file, asked for alone.
+
+        Raises
+        ------
+        DataError
+            With the reason in plain words.
+        """
+        info = self.patiently(lambda: self.system.info(self.locate(path)))
+        return replace(self.entry_of(info) or Entry(path), path=path, is_folder=False)
 
     def ls(self, place: str) -> list[dict[str, Any]]:
         """Return fsspec's listing of one folder, which need not be a store of the web."""

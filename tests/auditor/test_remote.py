@@ -281,3 +281,25 @@ def test_rows_for_vectors_need_no_pictures(photos: Path, web: WebStore) -> None:
     assert len(found) == 3 and not found.has_images
     (photos / "list.csv").write_text("label\na\nb\n")
     assert len(read_dataset(f"{web.url}/photos/list.csv", ReadOptions(images=False))) == 2
+
+
+@pytest.mark.parametrize("split", ["", "train"])
+def test_an_imagefolder_at_an_address_is_what_it_is_here(
+    photos: Path, web: WebStore, memory: Callable[[Path], str], tmp_path: Path, split: str
+) -> None:
+    folder = photos.parent / "captioned"
+    inside = folder / split
+    inside.mkdir(parents=True)
+    lines = ["file_name,label,caption"]
+    for number, picture in enumerate(sorted(photos.glob("*/?.png"))):
+        (inside / f"{number}.png").write_bytes(picture.read_bytes())
+        lines.append(f"{number}.png,{picture.parent.name},words")
+    (inside / "metadata.csv").write_text("\n".join(lines))
+    here = read_dataset(folder)
+    assert here.classes == ("rings", "steps", "waves") and set(here.table["split"]) == {split}
+    for number, address in enumerate((f"{web.url}/captioned", memory(folder))):
+        found = read_dataset(address, ReadOptions(cache=tmp_path / str(number)))
+        assert found.table.equals(here.table) and found.name == here.name
+        assert [found.contents.read(p) for p in found.table["path"]] == [
+            here.contents.read(p) for p in here.table["path"]
+        ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from faults.tally import tally
 from fuzzing import Check, Fuzz, Strategy, hold
 
 
@@ -12,7 +11,6 @@ def fuzz(request: pytest.FixtureRequest) -> Fuzz:
     """Hold a check against many drawn cases; the cases are counted in the table of faults."""
 
     def run(reader: str, check: Check, **drawn: Strategy) -> None:
-        tried, survived = hold(request.param, check, drawn)
-        tally(request, f"fuzzed {reader}", tried, survived)
+        hold(request, request.param, reader, check, drawn)
 
     return run

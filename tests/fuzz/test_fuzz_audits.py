@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from faults.tally import tally
 from fuzzing import Fuzz, hold, spoiled, spoiled_json
 from hypothesis import strategies as st
 from toy import toy_audit
@@ -280,4 +279,4 @@ def test_what_was_read_from_any_document_can_be_shown(
         audit.hold(name, data, lambda found: write_page(found, tmp_path / "page.html"))
 
     data = spoiled_json([valid], most=2)
-    tally(request, "fuzzed audits, shown as pages", *hold("pages", check, {"data": data}))
+    hold(request, "pages", "audits, shown as pages", check, {"data": data})
