@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -19,6 +20,7 @@ from auditor.part_files import PART_SUFFIX
 from auditor.results import Dataset
 from auditor.sharding import Embedded, Embedder, Here, embed_into, plan_shards, rows_per_shard
 from auditor.store import Store
+from auditor.vector_parts import PartFolder
 
 COUNT = 200
 
@@ -199,6 +201,20 @@ def test_embedding_again_takes_the_damaged_part_away(folder: Path, tmp_path: Pat
     assert part.read_bytes() == whole
     assert embed_here(dataset, Store(store.folder, said.append)).encoded == 0
     assert len(said) == 1
+
+
+def test_a_part_that_another_run_made_again_stays(folder: Path, tmp_path: Path) -> None:
+    dataset, store = read_dataset(folder), Store(tmp_path / "store")
+    embed_here(dataset, store)
+    part, marker = parts(store)[0], parts(store, ".done")[0]
+    whole = part.read_bytes()
+    part.write_bytes(whole[:-1])
+    found = PartFolder(part.parent, json.loads(marker.read_text())["facts"], print)
+    assert not found.has_vectors(pq.read_table(io.BytesIO(whole))["digest"].to_pylist()).any()
+    part.write_bytes(whole)  # by another run, after this one has read it
+    found.tidy()
+    assert marker.exists() and part.read_bytes() == whole
+    assert embed_here(dataset, Store(store.folder)).encoded == 0
 
 
 def test_what_killed_writers_left_long_ago_is_taken_away(folder: Path, tmp_path: Path) -> None:
