@@ -72,9 +72,15 @@ def _find(found: Sequence[str], asked: Sequence[str], file: str) -> int | None:
     return None
 
 
-def _listed(found: Sequence[str], limit: int = 20) -> str:
-    more = f" and {len(found) - limit} more" if len(found) > limit else ""
-    return ", ".join(short(name) for name in found[:limit]) + more if found else "no columns at all"
+def _listed(found: Sequence[str], limit: int = 20, characters: int = 400) -> str:
+    """Return the first names, of `characters` together, and how many more there are."""
+    shown: list[str] = []
+    for name in map(short, found[:limit]):
+        if shown and len(", ".join(shown)) + len(name) > characters:
+            break
+        shown.append(name)
+    more = f" and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
+    return ", ".join(shown) + more if found else "no columns at all"
 
 
 def read_table(

@@ -104,6 +104,14 @@ def test_a_sentence_of_pyarrow_is_one_line(tmp_path: Path) -> None:
             assert "\n" not in str(error)
 
 
+def test_columns_with_long_names_are_not_all_told(tmp_path: Path) -> None:
+    """Twenty names of a header without a label were a sentence of a thousand characters."""
+    text = ",".join(f"{n:02d}{'x' * 70}" for n in range(30)) + "\n" + ",".join("y" * 30)
+    with pytest.raises(DataError, match=r"and 2\d more") as caught:
+        read_dataset(manifest(tmp_path, "m.csv", text), VECTORS)
+    assert len(str(caught.value)) < 700
+
+
 def named_pictures(folder: Path) -> Path:
     names = [f"a long enough name {row}.png" for row in range(40)]
     pictures = [{"bytes": b"x" * 9, "path": name} for name in names]
