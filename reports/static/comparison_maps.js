@@ -15,7 +15,7 @@ async function startMaps() {
   await Bokeh.embed.embed_items({ maps: document_ }, [{ docid: "maps", roots: places, root_ids: ids }]);
   const bokeh = Bokeh.documents[Bokeh.documents.length - 1];
   panels.forEach((panel, number) => maps.push(openMap(bokeh, panel, number)));
-  maps.forEach(drawPoints);
+  for (const map of maps) drawPoints(map, (all) => diamondLayers(map, all));
   paintMaps();
   listenToMaps();
 }
@@ -31,28 +31,6 @@ function openMap(bokeh, panel, number) {
   }
   map.sources.flagged.data.line = new Uint32Array(panel.flagged.length);
   return map;
-}
-
-// Bokeh places the points, this page draws them: the lit ones above the grey ones, the marked on top.
-function drawPoints(map) {
-  const [dots, diamonds] = ["dots", "diamonds"].map((name) => Bokeh.index.find_one(map.model(name)));
-  const layer = ({ glyph, model }, shape, more) => {
-    const { color, line } = model.data_source.data;
-    return { shape, size: glyph.model.size.value, sx: glyph.sx, sy: glyph.sy, fill: color, line, lineWidth: glyph.model.line_width.value, rows: null, ...more };
-  };
-  let placed = "";
-  dots._paint = () => {};
-  diamonds._paint = (brush) => {
-    const { frame } = diamonds.plot_view;
-    const place = [frame.x_range.start, frame.x_range.end, frame.y_range.start, frame.y_range.end, ...frame.bbox.args].join(" ");
-    if (place !== placed) for (const view of [dots, diamonds]) view.map_data();
-    placed = place;
-    const plain = layer(dots, "disc");
-    const front = map.front ? [{ ...plain, size: plain.size + 1, rows: map.front }] : [];
-    const ground = () => [map.front ? { ...plain, fill: map.grey } : plain];
-    paintLayers(brush, `${place} ${map.front ? map.grey : map.colours}`, ground, [...front, ...diamondLayers(map, layer(diamonds, "diamond"))], map.sheet);
-  };
-  for (const view of [dots, diamonds]) view.model.visible = true;
 }
 
 // The grey diamonds first, so that none of them lies over a lit one.

@@ -105,3 +105,26 @@ function paintLayers(brush, key, ground, above, sheet = onlySheet) {
   brush.drawImage(sheet.canvas, 0, 0);
   brush.restore();
 }
+
+// Bokeh places the points of a map, this page draws them: those in front (a list of rows) above the grey ones, the
+// diamonds on top, in the layers that `split` makes of them.
+function drawPoints(map, split = (diamonds) => [diamonds]) {
+  const [dots, diamonds] = ["dots", "diamonds"].map((name) => Bokeh.index.find_one(map.model(name)));
+  const layer = ({ glyph, model }, shape) => {
+    const { color, line } = model.data_source.data;
+    return { shape, size: glyph.model.size.value, sx: glyph.sx, sy: glyph.sy, fill: color, line, lineWidth: glyph.model.line_width.value, rows: null };
+  };
+  let placed = "";
+  dots._paint = () => {};
+  diamonds._paint = (brush) => {
+    const { frame } = diamonds.plot_view;
+    const place = [frame.x_range.start, frame.x_range.end, frame.y_range.start, frame.y_range.end, ...frame.bbox.args].join(" ");
+    if (place !== placed) for (const view of [dots, diamonds]) view.map_data();
+    placed = place;
+    const plain = layer(dots, "disc");
+    const front = map.front ? [{ ...plain, size: plain.size + 1, rows: map.front }] : [];
+    const ground = () => [map.front ? { ...plain, fill: map.grey } : plain];
+    paintLayers(brush, `${place} ${map.front ? map.grey : map.colours}`, ground, [...front, ...split(layer(diamonds, "diamond"))], map.sheet);
+  };
+  for (const view of [dots, diamonds]) view.model.visible = true;
+}

@@ -29,32 +29,10 @@ async function startMap() {
   map.ready = true;
   for (const { data: columns } of [map.sources.plain, map.sources.flagged]) columns.color = new Uint32Array(columns.code.length);
   map.sources.flagged.data.line = new Uint32Array(map.sources.flagged.data.code.length);
-  drawPoints();
+  drawPoints(map);
   listenToMap();
   paintMap();
   markFocus();
-}
-
-// Bokeh places the points, this page draws them: those of the coloured classes above the grey ones, the flagged on top.
-function drawPoints() {
-  const [dots, diamonds] = ["dots", "diamonds"].map((name) => Bokeh.index.find_one(map.model(name)));
-  const layer = ({ glyph, model }, shape, more) => {
-    const { color, line } = model.data_source.data;
-    return { shape, size: glyph.model.size.value, sx: glyph.sx, sy: glyph.sy, fill: color, line, lineWidth: glyph.model.line_width.value, rows: null, ...more };
-  };
-  let placed = "";
-  dots._paint = () => {};
-  diamonds._paint = (brush) => {
-    const { frame } = diamonds.plot_view;
-    const place = [frame.x_range.start, frame.x_range.end, frame.y_range.start, frame.y_range.end, ...frame.bbox.args].join(" ");
-    if (place !== placed) for (const view of [dots, diamonds]) view.map_data();
-    placed = place;
-    const plain = layer(dots, "disc");
-    const front = map.front ? [{ ...plain, size: plain.size + 1, rows: map.front }] : [];
-    const ground = () => [map.front ? { ...plain, fill: map.grey } : plain];
-    paintLayers(brush, `${place} ${map.front ? map.grey : map.colours}`, ground, [...front, layer(diamonds, "diamond")]);
-  };
-  for (const view of [dots, diamonds]) view.model.visible = true;
 }
 
 function paintMap() {
