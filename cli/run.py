@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -119,6 +120,8 @@ def run(
 
     if store is not None and not (store / MARKER_NAME).is_file():
         raise UsageError(f"There is no store {str(store)!r}: make it with auditor embed DATA --out STORE.")
+    if features is not None:
+        _refuse_typed(context, ("backbone", "layer"), "Features are vectors already and need no --{}")
     settings = AuditSettings(
         backbone=backbone or "auto",
         weights=weights,
@@ -135,7 +138,7 @@ def run(
         seed=seed,
     )
     if like is not None:
-        _refuse_beside_like(context)
+        _refuse_typed(context, ("backbone", "layer"), "--like takes the {} from the earlier audit")
         settings = settings_like(like, settings)
     reading = ReadOptions(
         layout,
@@ -151,9 +154,9 @@ def run(
     run_request(Request(data, reading, settings, out, overwrite, limit_report, as_json, quiet, choice))
 
 
-def _refuse_beside_like(context: typer.Context) -> None:
-    """--like says which backbone and layer; values from the environment or a file give way to it."""
-    for name in ("backbone", "layer"):
+def _refuse_typed(context: typer.Context, names: Sequence[str], why: str) -> None:
+    """Refuse options that say nothing here; values from the environment or a settings file give way."""
+    for name in names:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            raise UsageError(f"--like takes the {name} from the earlier audit: leave out --{name}.")
+            raise UsageError(f"{why.format(name)}: leave out --{name}.")

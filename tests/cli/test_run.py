@@ -164,6 +164,21 @@ def test_like_takes_backbone_layer_and_thresholds(data: Path, tmp_path: Path, co
     assert "leave out --layer" in refused.err
 
 
+@pytest.mark.parametrize(
+    "option", [("--backbone", "resnet50"), ("--layer", "layer4"), ("--weights", "w.pth")]
+)
+def test_features_need_no_backbone(
+    option: tuple[str, str], data: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "f.npy", np.random.default_rng(0).normal(size=(30, 8)))
+    given = ("run", data, "--features", tmp_path / "f.npy", "--out", tmp_path / "out")
+    refused = command(*given, *option.split())
+    assert refused.code == 2 and f"{option.split()[0]}: leave out" in refused.err
+    monkeypatch.setenv("AUDITOR_BACKBONE", "bundled")  # a habit, not a wish for this run
+    done = command(*given)
+    assert done.code == 0, done.err
+
+
 def test_like_refuses_other_weights(data: Path, tmp_path: Path, command: Command) -> None:
     run(command, data, tmp_path / "a")
     earlier = tmp_path / "a" / "audit.json"
