@@ -164,11 +164,9 @@ def test_like_takes_backbone_layer_and_thresholds(data: Path, tmp_path: Path, co
     assert "leave out --layer" in refused.err
 
 
-@pytest.mark.parametrize(
-    "option", [("--backbone", "resnet50"), ("--layer", "layer4"), ("--weights", "w.pth")]
-)
+@pytest.mark.parametrize("option", ["--backbone resnet50", "--layer layer4", "--weights w.pth"])
 def test_features_need_no_backbone(
-    option: tuple[str, str], data: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+    option: str, data: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     np.save(tmp_path / "f.npy", np.random.default_rng(0).normal(size=(30, 8)))
     given = ("run", data, "--features", tmp_path / "f.npy", "--out", tmp_path / "out")
