@@ -239,7 +239,10 @@ class _Counted(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         self._count(len(data))
-        return self._out.write(data)
+        try:
+            return self._out.write(data)
+        except OSError as error:  # not the store's fault, so not worth another try
+            raise DataError(f"the cache cannot be written ({error.strerror or error})") from None
 
     def tell(self) -> int:
         return self._out.tell()

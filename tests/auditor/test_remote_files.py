@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import pickle
 from collections.abc import Callable
@@ -209,6 +211,26 @@ def test_what_does_not_fit_is_refused(
         read_dataset(address, ReadOptions(cache=tmp_path / "cache"))
     kept = sum(p.stat().st_size for p in (tmp_path / "cache").rglob("*.tar"))
     assert kept <= 12_000 and not list((tmp_path / "cache").rglob("*.tmp"))
+
+
+def test_a_full_disk_is_told_and_the_store_not_asked_again(
+    shards: Path, web: WebStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Path.open
+
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def full(path: Path, mode: str = "r", **more: Any) -> Any:
+        return Full() if path.suffix == ".tmp" else opened(path, mode, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", full)
+        with pytest.raises(DataError, match=r"fetched: the cache cannot be written \(No space left"):
+            read_dataset(f"{web.url}/shards/train-0.tar", ReadOptions(cache=tmp_path / "cache"))
+    assert web.asked["/shards/train-0.tar"] == 1
+    assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
 
 
 def test_progress_counts_bytes(shards: Path, memory: Callable[[Path], str], tmp_path: Path) -> None:
