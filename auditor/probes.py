@@ -84,6 +84,11 @@ class ClassSums:
     def __sub__(self, other: ClassSums) -> ClassSums:
         return ClassSums(self.gram - other.gram, self.sums - other.sums, self.weights - other.weights)
 
+    def rest_of(self, total: ClassSums) -> ClassSums:
+        """Return ``total - self`` in the memory of these sums, which are lost, where that can be written."""
+        pairs = [(getattr(total, name), getattr(self, name)) for name in ("gram", "sums", "weights")]
+        return ClassSums(*(np.subtract(a, b, out=b if b.flags.writeable else None) for a, b in pairs))
+
     @property
     def means(self) -> Array:
         """Class means (c, d); zero for a class without rows."""
@@ -158,13 +163,15 @@ def fit_lda(train: ClassSums) -> list[Linear]:
     from scipy.linalg import cho_factor, cho_solve
 
     means = train.means
-    within = train.gram - (means * train.weights[:, None]).T @ means
+    within = (means * train.weights[:, None]).T @ means
+    np.subtract(train.gram, within, out=within)
     within /= train.weights.sum()
     level = np.trace(within) / len(within)
     out = []
+    covariance = np.empty_like(within, order="F")  # as LAPACK takes it, which otherwise makes a copy
     for share in LDA_SHRINKAGES:
         # One factorisation a shrinkage: seven of them take a fifth of one eigendecomposition.
-        covariance = (1 - share) * within
+        np.multiply(within, 1 - share, out=covariance)
         covariance[np.diag_indices_from(covariance)] += share * level + 1e-12
         coefficients = cho_solve(cho_factor(covariance, overwrite_a=True), means.T)
         out.append(Linear(coefficients, -0.5 * np.einsum("cd,dc->c", means, coefficients)))
@@ -191,7 +198,7 @@ def leave_folds_out(
     fitted = []
     # Each fold on one core: several threads on one factorisation mostly wait for each other.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(available_cores()) as pool:
-        for classifiers in pool.map(fit, [total - part for part in parts]):
+        for classifiers in pool.map(lambda part: fit(part.rest_of(total)), parts):
             fitted.append(classifiers)
             tell()
     best = _best_setting(rows, fitted, importance)

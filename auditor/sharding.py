@@ -201,11 +201,11 @@ class Here:
         self, shards: Sequence[Shard], dataset: Dataset, store: Store, progress: Progress
     ) -> Iterator[ShardDone]:
         rows, before = sum(len(shard.ids) for shard in shards), 0
-        said: set[str] = set()
+        said: list[str] = []
 
         def tell_once(sentence: str) -> None:
-            if sentence not in said:
-                said.add(sentence)
+            if not said:  # each shard says it, with what is available then
+                said.append(sentence)
                 self.embedder.tell(sentence)
 
         def pass_on(stage: str, done: int, total: int) -> None:
