@@ -24,8 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.arrays import Floats, Ints
+from auditor.errors import AuditError
 from auditor.groups import FOLDS
 from auditor.machines import HERE, Machines
+from auditor.memory import available_bytes
 from auditor.networks import available_cores
 
 LDA_SHRINKAGES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 0.9)
@@ -39,6 +41,10 @@ PROBE_STEPS = 3 * FOLDS + 1
 LOSS_BALANCE = 0.5
 """0 weighs samples equally in the log loss, 1 classes."""
 BLOCK_ROWS = 65_536
+SMALL_BYTES = 64 << 20
+"""What the matrices of all folds may take without a look at the memory."""
+MEMORY_MARGIN = 1.1
+"""What is taken over what the matrices take."""
 SUM_ROWS, EXACT_ROWS = 16_384, 4_096
 """Rows of one fold that are summed by one task, and those of them that are float64 at a time."""
 
@@ -178,6 +184,32 @@ def fit_lda(train: ClassSums) -> list[Linear]:
     return out
 
 
+def folds_at_once(dimensions: int, cores: int, available: int | None) -> int:
+    """Return how many folds are fitted at a time: one for each core, fewer in little memory.
+
+    Parameters
+    ----------
+    available : bytes of memory, None where the system does not say.
+
+    Raises
+    ------
+    AuditError
+        If not even one fits: the system would end the process.
+    """
+    matrix = 8 * dimensions**2
+    kept, each = (FOLDS + 1) * matrix, 2 * matrix
+    if available is None or kept + cores * each < SMALL_BYTES:
+        return cores
+    room = int(available / MEMORY_MARGIN) - kept
+    if room < each:
+        raise AuditError(
+            f"The class probabilities of vectors with {dimensions:,} dimensions take "
+            f"{(kept + each) / 1e6:,.0f} MB of memory, and {available / 1e6:,.0f} MB are available: free "
+            "memory, raise its limit, or choose a --layer with fewer dimensions."
+        )
+    return min(cores, room // each)
+
+
 def leave_folds_out(
     rows: FoldedRows,
     fit: Callable[[ClassSums], list[Linear]],
@@ -190,14 +222,20 @@ def leave_folds_out(
     The setting (shrinkage) is the one whose scores predict the given labels best, by log loss
     weighted with `importance` (m,) on a sample of the rows (`fit_sample`): one choice among seven, no row's
     own label decides about itself. `tell` is called `PROBE_STEPS` times.
+
+    Raises
+    ------
+    AuditError
+        If its matrices do not fit the memory.
     """
     from threadpoolctl import threadpool_limits
 
+    at_once = folds_at_once(rows.z.shape[1], available_cores(), available_bytes())
     parts = sum_folds(rows, machines, tell)
     total = reduce(add, parts)
     fitted = []
     # Each fold on one core: several threads on one factorisation mostly wait for each other.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(available_cores()) as pool:
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(at_once) as pool:
         for classifiers in pool.map(lambda part: fit(part.rest_of(total)), parts):
             fitted.append(classifiers)
             tell()

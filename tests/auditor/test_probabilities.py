@@ -9,6 +9,7 @@ from stages import make_dataset, make_embeddings, run_stages
 from auditor import probabilities, probes
 from auditor.arrays import as_ids
 from auditor.duplicates import find_duplicates
+from auditor.errors import AuditError
 from auditor.features import from_features
 from auditor.groups import FOLDS, assign_folds, copy_weights, independent_groups
 from auditor.neighbours import find_neighbours
@@ -18,6 +19,7 @@ from auditor.probes import (
     FoldedRows,
     combine,
     fit_lda,
+    folds_at_once,
     leave_folds_out,
     softmax,
     stabilise,
@@ -267,6 +269,19 @@ def test_votes_count_pictures_of_other_groups() -> None:
     cosines = np.maximum(near.similarities[0, :4], 0)
     votes = 4 * np.bincount(codes[four], cosines, minlength=2) / cosines.sum()
     np.testing.assert_allclose(scores[0], np.log((votes + 5 * 0.5) / (4 + 5)) - 0.5 * np.log(0.5), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "folds"), [(None, 4), (9_000, 4), (710, 4), (690, 3), (540, 1), (470, None), (0, None)]
+)
+def test_folds_are_fitted_as_the_memory_allows(megabytes: int | None, folds: int | None) -> None:
+    available = None if megabytes is None else megabytes * 1_000_000
+    if folds is None:
+        with pytest.raises(AuditError, match=r"2,048 dimensions take 436 MB of memory, and \d+ MB are"):
+            folds_at_once(2048, 4, available)
+    else:
+        assert folds_at_once(2048, 4, available) == folds
+    assert folds_at_once(512, 4, 0) == 4
 
 
 def test_a_class_of_one_group_is_not_judged() -> None:
