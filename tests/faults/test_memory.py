@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import Command
+from faults.control_group import control_group
 from faults.world import Quarters, content, make_photos
 from PIL import Image
 
@@ -268,3 +270,30 @@ def test_a_real_limit_in_which_all_pictures_at_once_would_not_fit(tmp_path: Path
         limited = np.load(tmp_path / "limited.npz")
         assert limited["readable"].all() and len(limited["vectors"]) == 8
         np.testing.assert_array_equal(limited["vectors"], whole.embeddings.vectors)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="control groups are Linux's")
+def test_a_run_in_a_control_group_is_not_killed(tmp_path: Path) -> None:
+    """A container's limit, which the kernel holds by killing: eight pictures at once would take 1.3 GB."""
+    rng = np.random.default_rng(0)
+    for number in range(24):
+        place = tmp_path / "photos" / "ab"[number % 2] / f"{number:02}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        small = Image.fromarray(rng.integers(0, 255, (40, 40, 3), dtype=np.uint8))
+        small.resize((4000, 4000), Image.Resampling.NEAREST).save(place, compress_level=1)
+    line = [sys.executable, "-m", "cli.main", "run", "photos", "--backbone", "bundled", "--workers", "8"]
+    free = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    said = {}
+    for out, enter in (("whole", None), ("limited", 900 * MB)):
+        with control_group(enter) if enter else nullcontext(None) as group:
+            done = subprocess.run(
+                [*line, "--out", out, "--cache", f"cache {out}"],
+                cwd=tmp_path, env=free, text=True, capture_output=True, timeout=300, check=False,
+                preexec_fn=group,
+            )  # fmt: skip
+        assert done.returncode == 0, (out, done.returncode, done.stderr)
+        said[out] = done.stderr
+    assert "instead of 8 pictures read" in said["limited"] and "instead of" not in said["whole"]
+    for name in ("embeddings.npy", "findings.csv", "samples.parquet"):
+        assert (tmp_path / "limited" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
