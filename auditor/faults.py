@@ -17,7 +17,8 @@ def first_fault(error: Any) -> str:
     fault = error.errors(include_url=False, include_context=False)[0]
     place = ""
     for part in fault["loc"]:
-        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
+        word = part if isinstance(part, int) or part.isidentifier() else short(part)
+        place += f"[{word}]" if isinstance(part, int) else f".{word}" if place else str(word)
     place = place if len(place) <= SHOWN_CHARACTERS else f"{place[:SHOWN_CHARACTERS]}.."
     if fault["type"] == "missing":
         return f"{place} is missing."

@@ -28,6 +28,7 @@ from auditor.images import FileFacts
 from auditor.networks import available_cores
 from auditor.part_files import (
     DONE_SUFFIX,
+    PART_SUFFIX,
     Part,
     PartError,
     PartRows,
@@ -145,8 +146,7 @@ class PartFolder:
     def tidy(self) -> None:
         """Take away the parts that were passed over, and what killed writers left long ago.
 
-        Another run may be making a part again: one that is whole now stays, and of one that is not, only the
-        marker goes, for a new part may lie there that waits for its own.
+        One that another run has made again meanwhile is whole, and stays.
         """
         with self._lock:
             self._refresh()
@@ -157,6 +157,7 @@ class PartFolder:
                     read_part(path)
                     continue
                 path.unlink(missing_ok=True)
+                path.with_suffix(PART_SUFFIX).unlink(missing_ok=True)
         for path in self.folder.glob(".*"):
             if is_temporary(path):
                 with suppress(OSError):  # Another process is as fast.

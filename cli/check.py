@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from auditor.errors import plain
 from cli import options as o
-from cli.output import plain, say
+from cli.output import say
 from cli.report import AuditFolder
 
 EXAMPLE = 'Example: auditor check photos-audit --fail-on "mislabeled>2%,leak>0,knn_accuracy<0.8"'

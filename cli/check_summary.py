@@ -16,12 +16,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from auditor.errors import OutputError, UsageError
+from auditor.errors import OutputError, UsageError, plain
 from auditor.gate import Check, GateResult, show_figure
 from auditor.gate_figures import AuditFigures, FlaggedSample, Measure
 from auditor.results import KINDS
 from auditor.writing import replace_file
-from cli.output import plain, print_warning
+from cli.output import print_warning
 
 GITHUB, GITHUB_VARIABLE = "github", "GITHUB_STEP_SUMMARY"
 MOST_BYTES = 1_000_000

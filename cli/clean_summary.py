@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from auditor.cleaning import Version, version_document
+from auditor.errors import plain
 from auditor.merging import Answer
 from auditor.sources.names import plural
 from auditor.version_plan import describe_answer
-from cli.output import plain, say
+from cli.output import say
 
 SHOWN_PAIRS, SHOWN_CLASSES, SHOWN_CONFLICTS = 10, 10, 5
 WIDTH = 34

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from auditor.errors import plain
 from cli import options as o
 from cli.comparing import Overwrite, Seed
-from cli.output import plain, say
+from cli.output import say
 
 if TYPE_CHECKING:
     from auditor.comparisons.versions import CompareOptions

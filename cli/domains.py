@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from auditor.errors import plain
 from cli import options as o
 from cli.comparing import Overwrite, Seed
-from cli.output import plain, say
+from cli.output import say
 from cli.report import AuditFolder
 
 EXAMPLE = "Example: auditor domains kitchen-audit --train photo --test drawing --out kitchen-domains"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auditor.errors import UsageError
+from auditor.errors import UsageError, plain
 from cli import options as o
-from cli.output import plain, say
+from cli.output import say
 from cli.report import AuditFolder
 
 if TYPE_CHECKING:

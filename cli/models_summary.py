@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.comparisons.models import distinct_names, model_name
 from auditor.comparisons.paired import LEAST_GROUPS
-from auditor.errors import UsageError
-from cli.output import plain, say
+from auditor.errors import UsageError, plain
+from cli.output import say
 
 if TYPE_CHECKING:
     from auditor.results import Audit

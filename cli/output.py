@@ -7,7 +7,7 @@ import io
 import os
 import sys
 
-from auditor.errors import OutputError
+from auditor.errors import OutputError, plain
 
 
 def _spell_out(error: UnicodeError) -> tuple[str, int]:
@@ -55,8 +55,3 @@ def print_warning(sentence: str) -> None:
 def print_error(sentence: str) -> None:
     """Print the one sentence of an error on stderr."""
     print(f"auditor: {plain(sentence)}", file=sys.stderr)
-
-
-def plain(text: str) -> str:
-    """Return `text` with control and direction characters written out: names cannot steer the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

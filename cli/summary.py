@@ -9,10 +9,11 @@ from typing import Any
 
 from auditor.dataset import ReadOptions
 from auditor.documents import audit_document
+from auditor.errors import plain
 from auditor.results import Audit, Dataset
 from auditor.settings import AuditSettings
 from auditor.sources.addresses import address_name
-from cli.output import plain, say
+from cli.output import say
 from reports.wording import headline
 
 SHOWN_PAIRS = 5

@@ -221,7 +221,7 @@ def test_one_sentence_and_nothing_written(
     here.mkdir()
     monkeypatch.chdir(here)
     arguments = case(home)
-    if not {"--backbone", "--weights", "--like"} & set(map(str, arguments)):
+    if not {"--backbone", "--weights", "--like", "--features"} & set(map(str, arguments)):
         arguments += ["--backbone", "bundled"]
     before = {p: p.read_bytes() for p in home.rglob("*") if p.is_file()}
     done = command("run", *arguments, "--offline")

@@ -181,8 +181,9 @@ def decisions(folder: Path, **changes: Any) -> Path:
         {"row": {"kind": "DEEP"}},
         {"row": {"from": ""}},
         {"counts": {"x" * 9999: "y"}},
+        {"counts": {"\n": None}},
     ],
-    ids=["schema", "report", "kind", "from", "counts"],
+    ids=["schema", "report", "kind", "from", "counts", "line break"],
 )
 def test_a_value_of_decisions_that_none_can_be(changes: dict[str, Any], tmp_path: Path) -> None:
     one_sentence(lambda: read_reviews([decisions(tmp_path, **changes)]), "ann.json")
