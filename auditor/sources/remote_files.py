@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -37,7 +38,7 @@ from auditor.sources.holders import is_holder, read_holder, read_holders
 from auditor.sources.hub_pictures import SAVED_MANY, SAVED_ONE
 from auditor.sources.kept_files import FOLDER_NAME, KeptFiles
 from auditor.sources.manifests import read_rows
-from auditor.sources.names import examples, plural
+from auditor.sources.names import count_phrase, examples, plural
 from auditor.sources.options import ReadOptions
 from auditor.sources.rows import Source
 from auditor.sources.stores import Entry, RemoteFolder
@@ -108,6 +109,10 @@ def read_remote_folder(
             f"The store does not tell when {plural(len(wanted), 'file')} change: what was fetched before is "
             "not fetched again; auditor cache clear forgets it."
         )
+    read = {e.path for e in wanted}
+    passed = Counter(suffix_of(e.path) or "without suffix" for e in files if e.path not in read)
+    if passed:
+        source.notes.append(f"Passed over: {count_phrase(passed.items())}.")
     kept, here = _fetch_all(folder, wanted, options)
     kept.prune(public_address(folder.address), {e.path for e in files})
     source.root = here

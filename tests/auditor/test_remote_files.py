@@ -155,6 +155,7 @@ def test_what_changed_in_the_store_is_fetched_again(
 def test_what_the_listing_does_not_tell_is_said(shards: Path, web: WebStore, tmp_path: Path) -> None:
     notes = read_dataset(f"{web.url}/shards", ReadOptions(cache=tmp_path / "cache")).notes
     assert notes[0].startswith("The store does not tell when 3 files change: what was fetched before")
+    assert notes[1] == "Passed over: 1 .txt."
 
 
 @pytest.mark.parametrize("damage", ["cut off", "gone", "another time", "nothing told"])
