@@ -190,6 +190,10 @@ class _Links(HTMLParser):
         self.found: list[tuple[str, str]] = []
         self._inside = False
 
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """Pass over ``<![..`` as browsers do; the library asserts that it knows the word behind."""
+        return self.parse_bogus_comment(i, bool(report))
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag != "a":
             return

@@ -303,3 +303,10 @@ def test_an_imagefolder_at_an_address_is_what_it_is_here(
         assert [found.contents.read(p) for p in found.table["path"]] == [
             here.contents.read(p) for p in here.table["path"]
         ]
+
+
+@pytest.mark.parametrize("section", ["<![DOCTYPE HTML>", "<![CDATA[x]]>", "<![if IE]>", "<!x>"])
+def test_odd_sections_of_a_servers_page_are_passed_over(web: WebStore, section: str) -> None:
+    page = f'{section}<a href="0.png">0.png</a> <a href="1.png">1.png</a>'
+    web.pages.update({f"/photos/{name}/": page for name in ("rings", "steps", "waves")})
+    assert len(read_dataset(f"{web.url}/photos")) == 6
