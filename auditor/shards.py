@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from auditor.arrays import check_types
-from auditor.writing import is_temporary, save_array, why, write_durably
+from auditor.writing import LEFT_SECONDS, is_temporary, save_array, why, write_durably
 
 KEYS_SUFFIX = ".keys"
 ROWS_SUFFIX = ".rows"
@@ -37,8 +37,6 @@ ABOUT_NAME = "key.json"
 
 _SHARD_NAME = re.compile(r"[0-9a-f]{32}\.(keys|rows)")
 
-LEFT_SECONDS = 86_400.0
-"""What no writer has finished after a day, none will."""
 MAPPED_BYTES = 1 << 22
 """Shards above 4 MB are mapped into memory, smaller ones read: a mapping costs more than the read."""
 

@@ -39,8 +39,7 @@ from auditor.part_files import (
     read_vectors,
     write_part,
 )
-from auditor.shards import LEFT_SECONDS
-from auditor.writing import is_temporary, why
+from auditor.writing import LEFT_SECONDS, is_temporary, why
 
 _FOLDER_NAME = re.compile(r"[0-9a-f]{64}")
 _PART_NAME = re.compile(r"[0-9a-f]{64}\.(parquet|done)")

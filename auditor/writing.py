@@ -20,6 +20,9 @@ TEMPORARY_SUFFIX = ".tmp"
 NAME_KEPT = 40
 """Characters of a file's name that its temporary one begins with: file systems take 255 bytes."""
 
+LEFT_SECONDS = 86_400.0
+"""What no writer has finished after a day, none will."""
+
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 UNWRITABLE = FULL | {errno.EFBIG, errno.EROFS, errno.EIO}
 """What a disk answers to a write; Python does not say then which file it was."""

@@ -14,7 +14,7 @@ import json
 import os
 import re
 import shutil
-import uuid
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import BinaryIO
 
 from auditor.errors import DataError
 from auditor.sources import kept_pictures
+from auditor.writing import LEFT_SECONDS, is_temporary, why, write_durably
 
 FOLDER_NAME = "files"
 
@@ -61,27 +62,23 @@ class KeptFiles:
             If the disk cannot be written.
         """
         file, told = self.data(address) / name, self._told(address, name)
-        beside = self._place(address) / f".{uuid.uuid4().hex}.tmp"
         try:
             for above in (file.parent, told.parent):
                 above.mkdir(parents=True, exist_ok=True)
-            with beside.open("wb") as opened:
-                write(opened)
-            told.unlink(missing_ok=True)  # whatever it says is no longer true
-            beside.replace(file)
-            beside.write_text(json.dumps(_facts(version, file.stat())), "utf-8")
-            beside.replace(told)
+            told.unlink(missing_ok=True)  # what it says is about to be no longer true
+            write_durably(file, write)
+            write_durably(told, json.dumps(_facts(version, file.stat())).encode())
         except OSError as error:
-            raise DataError(f"{self.folder} cannot be written ({error.strerror or error})") from None
-        finally:
-            beside.unlink(missing_ok=True)
+            raise DataError(f"{self.folder} cannot be written ({why(error)})") from None
 
     def prune(self, address: str, names: Collection[str]) -> None:
-        """Delete the files of a remote folder that it has no longer."""
+        """Delete the files that a remote folder has no longer, and what killed writers left long ago."""
         data = self.data(address)
         for file in _below(data):
-            if file.relative_to(data).as_posix() not in names:
-                file.unlink(missing_ok=True)
+            with suppress(OSError):  # another process is as fast
+                writing = is_temporary(file) and time.time() - file.stat().st_mtime < LEFT_SECONDS
+                if not writing and file.relative_to(data).as_posix() not in names:
+                    file.unlink()
 
     def room(self) -> int:
         """Return how many bytes more are kept here."""

@@ -21,8 +21,9 @@ from auditor.contents import file_key
 from auditor.errors import AuditError, DataError, OutputError
 from auditor.images import FileFacts, unreadable_facts
 from auditor.results import SIGNATURE_SIDE
-from auditor.shards import LEFT_SECONDS, ShardFolder
+from auditor.shards import ShardFolder
 from auditor.store import MARKER_NAME, Store
+from auditor.writing import LEFT_SECONDS
 
 KEY = "resnet18|avgpool|abc|4|resize|fp32"
 
