@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from auditor.errors import DataError
 from auditor.sources.class_folders import SPLIT_NAMES, SYSTEM_NAMES
 from auditor.sources.links import LinkRule
-from auditor.sources.names import IMAGE_SUFFIXES, encode_entries, locate
+from auditor.sources.names import IMAGE_SUFFIXES, encode_entries, examples, locate, plural
 
 TAR_SUFFIXES: frozenset[str] = frozenset({".tar"})
 PARQUET_SUFFIXES: frozenset[str] = frozenset({".parquet", ".pq"})
@@ -112,6 +112,14 @@ def _enter_file(file: str, path: str, found: Containers) -> None:
         found.passed[suffix or "without suffix"] += 1
         if path.lower().endswith(COMPRESSED_TARS):
             found.compressed.append(path)
+
+
+def only_compressed(name: str, tars: Sequence[str]) -> DataError:
+    """Return the error of a folder that holds no other tars than these, which are packed once more."""
+    packed, first = plural(len(tars), "compressed tar"), examples([min(tars)])
+    return DataError(
+        f"{name} holds {packed}, {first}: make a plain .tar of each, as pictures are read at random."
+    )
 
 
 def is_hidden(name: str) -> bool:

@@ -20,6 +20,7 @@ from auditor.sources.containers import (
     TAR_SUFFIXES,
     Containers,
     find_containers,
+    only_compressed,
     suffix_of,
 )
 from auditor.sources.descriptions import read_descriptions
@@ -86,11 +87,7 @@ def read_holders(folder: Path, source: Source, options: ReadOptions) -> Dataset 
     if found.outside:
         raise DataError(f"{source.name} holds no pictures. {_outside_note(found)}")
     if found.compressed:
-        packed, first = plural(len(found.compressed), "compressed tar"), examples([min(found.compressed)])
-        raise DataError(
-            f"{source.name} holds {packed}, {first}: make a plain .tar of each, "
-            "as pictures are read at random."
-        )
+        raise only_compressed(source.name, found.compressed)
     return None
 
 

@@ -31,6 +31,7 @@ from auditor.sources.containers import (
     PARQUET_SUFFIXES,
     TAR_SUFFIXES,
     is_hidden,
+    only_compressed,
     suffix_of,
 )
 from auditor.sources.descriptions import DESCRIPTIONS
@@ -38,7 +39,7 @@ from auditor.sources.holders import is_holder, read_holder, read_holders
 from auditor.sources.hub_pictures import SAVED_MANY, SAVED_ONE
 from auditor.sources.kept_files import FOLDER_NAME, KeptFiles
 from auditor.sources.manifests import read_rows
-from auditor.sources.names import count_phrase, examples, plural
+from auditor.sources.names import count_phrase, plural
 from auditor.sources.options import ReadOptions
 from auditor.sources.rows import Source
 from auditor.sources.stores import Entry, RemoteFolder
@@ -98,10 +99,7 @@ def read_remote_folder(
     if not any(suffix_of(e.path) in _HOLDING for e in files):
         packed = [e.path for e in files if e.path.lower().endswith(COMPRESSED_TARS)]
         if packed:
-            raise DataError(
-                f"{source.name} holds {plural(len(packed), 'compressed tar')}, {examples([min(packed)])}: "
-                "make a plain .tar of each, as pictures are read at random."
-            )
+            raise only_compressed(source.name, packed)
         return None
     wanted = [e for e in files if suffix_of(e.path) in _HOLDING or posixpath.basename(e.path) in _BESIDE]
     if any(not entry.version for entry in wanted):
