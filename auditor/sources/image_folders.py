@@ -45,8 +45,9 @@ def find_metadata(folder: Path) -> list[Path]:
         below = sorted(entry for entry in folder.iterdir() if split_named(entry.name) and entry.is_dir())
     except OSError:  # it is told by who reads the folder then
         return []
-    found = ([f / name for name in METADATA_NAMES if (f / name).is_file()] for f in (folder, *below))
-    return [files[0] for files in found if files]
+    there = [f / name for f in (folder, *below) for name in METADATA_NAMES if (f / name).is_file()]
+    chosen = choose_metadata([path.relative_to(folder).as_posix() for path in there])
+    return [folder / name for name in chosen]
 
 
 def read_image_folder(files: Sequence[Path], source: Source, options: ReadOptions) -> Dataset | None:
